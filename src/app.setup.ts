@@ -1,0 +1,85 @@
+import { ConfigService } from '@nestjs/config';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import type { RequestHandler } from 'express';
+import helmet from 'helmet';
+import { requestDeadline } from './common/deadline';
+import { AppError } from './common/errors';
+import { jsonBody } from './common/json-body';
+import { requestId } from './common/request-id';
+import { answerSocketErrors } from './common/socket-errors';
+import type { AppConfig } from './config/app-config';
+import { HTTP_LOGGER } from './logging/logging.module';
+import { DOCS_PATH, serveDocs } from './openapi';
+
+/** Time for the request line and the headers to arrive, then for the whole request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** An API is never framed, scripted or cached; the pages of Swagger UI bring their own scripts. */
+function securityHeaders(): RequestHandler {
+  const api = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    strictTransportSecurity: { maxAge: 31_536_000 },
+    xFrameOptions: { action: 'deny' },
+  });
+  const docs = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        frameAncestors: ["'none'"],
+      },
+    },
+  });
+  return (request, response, next) => {
+    if (request.path.startsWith(DOCS_PATH)) {
+      docs(request, response, next);
+      return;
+    }
+    response.setHeader('Cache-Control', 'no-store');
+    api(request, response, next);
+  };
+}
+
+function acceptsJson(): RequestHandler {
+  return (request, _response, next) => {
+    const served = request.path.startsWith(DOCS_PATH) || request.accepts('json') !== false;
+    next(served ? undefined : new AppError('NOT_ACCEPTABLE'));
+  };
+}
+
+/** Everything around the routes, the same for the server and for the tests over HTTP. */
+export function configureApp(app: NestExpressApplication): NestExpressApplication {
+  const config = app.get<ConfigService<AppConfig, true>>(ConfigService);
+  const http = config.get('http', { infer: true });
+
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', http.trustProxy);
+  app.use(
+    requestId(),
+    app.get<RequestHandler>(HTTP_LOGGER),
+    requestDeadline(http.requestTimeoutMs),
+    securityHeaders(),
+  );
+  if (http.corsOrigins.length > 0) {
+    app.enableCors({
+      origin: http.corsOrigins,
+      exposedHeaders: ['X-Request-Id', 'Retry-After', 'Location', 'ETag'],
+      maxAge: 600,
+    });
+  }
+  app.use(acceptsJson(), jsonBody(http.bodyLimitBytes));
+  if (http.docs) serveDocs(app);
+
+  const server = app.getHttpServer();
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  answerSocketErrors(server);
+  return app;
+}

@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { v7 as timeOrderedId } from 'uuid';
+import { AppError } from '../common/errors';
+import { isAllowed } from '../common/permissions';
+import type { Principal } from '../common/principal';
+import type { AppConfig } from '../config/app-config';
+import { OrganizationsService } from '../organizations/organizations.service';
+import type { NewUser } from '../users/user';
+import { UsersService } from '../users/users.service';
+import type { LoginDto, RegisterDto } from './auth.dto';
+import { PasswordService } from './password.service';
+import { SessionsService } from './sessions.service';
+import type { SignIn } from './sign-in';
+
+@Injectable()
+export class AuthService {
+  private readonly registrationOpen: boolean;
+
+  constructor(
+    private readonly users: UsersService,
+    private readonly organizations: OrganizationsService,
+    private readonly passwords: PasswordService,
+    private readonly sessions: SessionsService,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.registrationOpen = config.get('auth', { infer: true }).registrationOpen;
+  }
+
+  /**
+   * Without a caller: creates an organization nobody has seen yet, with the new user as its admin
+   * whatever role he asks for. With an admin of the organization: adds a user to it.
+   */
+  async register(caller: Principal | undefined, input: RegisterDto): Promise<SignIn> {
+    this.checkMayRegister(caller, input.organization_id);
+    // Before anything is looked up: a known organization must not answer faster than an unknown.
+    const user: NewUser = {
+      id: timeOrderedId(),
+      email: input.email,
+      passwordHash: await this.passwords.hash(input.password),
+      firstName: input.first_name,
+      lastName: input.last_name,
+      role: input.role ?? 'member',
+    };
+    if (caller) return { user: await this.users.create(caller.organizationId, user) };
+    const admin = await this.organizations.create(input.organization_id, user);
+    return { user: admin, tokens: await this.sessions.start(admin.organizationId, admin.id) };
+  }
+
+  /** Every way to fail answers alike and takes alike. @throws AppError INVALID_CREDENTIALS */
+  async login(input: LoginDto): Promise<SignIn> {
+    const found = await this.users.findCredentials(input.organization_id, input.email);
+    const matches = await this.passwords.verify(input.password, found?.passwordHash);
+    if (!found || !matches || found.user.status !== 'active') {
+      throw new AppError('INVALID_CREDENTIALS');
+    }
+    const { user, passwordHash } = found;
+    await this.organizations.confirm(user);
+    if (this.passwords.isOutdated(passwordHash)) {
+      await this.users.upgradePasswordHash(user, await this.passwords.hash(input.password));
+    }
+    return { user, tokens: await this.sessions.start(user.organizationId, user.id) };
+  }
+
+  /** @throws AppError UNAUTHENTICATED */
+  async refresh(refreshToken: string): Promise<SignIn> {
+    const { key, tokens } = await this.sessions.refresh(refreshToken);
+    const user = await this.users.findById(key.organizationId, key.userId);
+    if (user?.status !== 'active') throw new AppError('UNAUTHENTICATED');
+    return { user, tokens };
+  }
+
+  async logout(caller: Principal): Promise<void> {
+    await this.sessions.end(caller);
+  }
+
+  private checkMayRegister(caller: Principal | undefined, organizationId: string): void {
+    if (!caller) {
+      if (!this.registrationOpen) throw new AppError('REGISTRATION_CLOSED');
+      return;
+    }
+    if (caller.organizationId !== organizationId) throw new AppError('FORBIDDEN');
+    if (!isAllowed(caller.role, 'users:create')) {
+      throw new AppError('FORBIDDEN', { details: { permission: 'users:create' } });
+    }
+  }
+}

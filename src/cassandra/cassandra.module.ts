@@ -1,0 +1,36 @@
+import { Global, Module } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { PinoLogger } from 'nestjs-pino';
+import type { AppConfig } from '../config/app-config';
+import { CassandraService } from './cassandra.service';
+import { connect } from './connect';
+import { migrate, verifySchema } from './migrator';
+
+/** The database, connected, at the right schema and with every statement prepared. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: CassandraService,
+      inject: [ConfigService, PinoLogger],
+      useFactory: async (settings: ConfigService<AppConfig, true>, logger: PinoLogger) => {
+        const config = settings.get('cassandra', { infer: true });
+        const log = (message: string) => {
+          logger.info({ context: 'Cassandra' }, message);
+        };
+        await (config.migrateOnStart ? migrate : verifySchema)(config, log);
+        const client = await connect(config, config.keyspace, log);
+        client.on('log', (level: string, source: string, message: string) => {
+          if (level === 'error' || level === 'warning') {
+            logger.warn({ context: 'CassandraDriver', source }, message);
+          }
+        });
+        const service = new CassandraService(client, config.keyspace);
+        await service.prepareAll();
+        return service;
+      },
+    },
+  ],
+  exports: [CassandraService],
+})
+export class CassandraModule {}

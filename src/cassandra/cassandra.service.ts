@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { Client, types } from 'cassandra-driver';
+import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
+import { remainingTime, withDeadline } from '../common/deadline';
+import { allQueries, type Query } from './define-query';
+import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';
+
+/** Values for the named markers of a statement. `undefined` leaves a column as it is. */
+export type Params = Record<string, unknown>;
+
+export interface RunOptions {
+  /** Reads at LOCAL_SERIAL: sees every conditional write that was accepted, at the price of Paxos. */
+  serial?: boolean;
+  /** False for a write that must not be sent twice. Default: true (conditional writes: always false). */
+  idempotent?: boolean;
+}
+
+/** One statement of a batch. */
+export interface Statement {
+  query: Query;
+  params: Params;
+}
+
+export interface LwtResult {
+  applied: boolean;
+  /** Where the condition failed: the current values of the columns it names. */
+  current: Params | null;
+}
+
+/** The longest any one operation may take, its retries included. The request's deadline is shorter. */
+const OPERATION_LIMIT_MS = 15_000;
+/** Attempts to settle a conditional write whose outcome is unknown. */
+const LWT_ATTEMPTS = 4;
+
+/** All access to the database: the only place that knows profiles, retries and driver errors. */
+@Injectable()
+export class CassandraService implements OnApplicationShutdown {
+  constructor(
+    private readonly client: Client,
+    private readonly keyspace: string,
+  ) {}
+
+  /** Runs one unconditional statement and returns its rows. */
+  async run<R>(query: Query<R>, params: Params, options: RunOptions = {}): Promise<R[]> {
+    const result = await this.attempt(query.name, () =>
+      this.client.execute(query.cql, params, {
+        prepare: true,
+        isIdempotent: options.idempotent ?? true,
+        executionProfile: options.serial ? 'serial-read' : 'default',
+      }),
+    );
+    return result.rows as unknown as R[];
+  }
+
+  /** The first row, or undefined: for look-ups by primary key. */
+  async first<R>(
+    query: Query<R>,
+    params: Params,
+    options: RunOptions = {},
+  ): Promise<R | undefined> {
+    return (await this.run(query, params, options))[0];
+  }
+
+  /** At most `size` rows of a query that is bounded by its own `LIMIT :size`. */
+  async page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
+    const result = await this.attempt(query.name, () =>
+      this.client.execute(
+        query.cql,
+        { ...params, size },
+        { prepare: true, isIdempotent: true, fetchSize: size },
+      ),
+    );
+    return result.rows as unknown as R[];
+  }
+
+  /** A logged batch of unconditional statements: all of them will be applied, or none. */
+  async batch(statements: Statement[]): Promise<void> {
+    const name = statements.map((statement) => statement.query.name).join('+');
+    await this.attempt(name, () =>
+      this.client.batch(toDriver(statements), { prepare: true, logged: true, isIdempotent: true }),
+    );
+  }
+
+  /**
+   * A conditional write: one statement, or several in one partition that apply together.
+   *
+   * When its outcome is unknown (timeout, lost connection) the same write is sent again; should it
+   * then be refused, `isMine` decides by a SERIAL read whether that is because the first one was
+   * applied. The write must therefore carry something of its own: a new id, or an operation id.
+   */
+  async lwt(statements: Statement[], isMine: () => Promise<boolean>): Promise<LwtResult> {
+    const name = statements.map((statement) => statement.query.name).join('+');
+    return withDeadline(OPERATION_LIMIT_MS, async () => {
+      let doubtful = false;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const result = await this.sendConditional(statements);
+          if (!result.applied && doubtful && (await isMine())) {
+            return { applied: true, current: null };
+          }
+          return result;
+        } catch (error) {
+          const unknown = isUnknownOutcome(error);
+          doubtful ||= unknown;
+          if (!unknown || attempt === LWT_ATTEMPTS || remainingTime(1) <= 0) {
+            throw toAppError(doubtful ? new UnknownOutcomeError(error) : error, name);
+          }
+          // Contending writers that pause alike would meet again.
+          await sleep(50 * 2 ** attempt * (0.5 + Math.random()));
+        }
+      }
+    });
+  }
+
+  /** Prepares every statement of the registry, so that no request pays for it or waits on a slow node. */
+  async prepareAll(): Promise<void> {
+    const profiles = this.client as unknown as {
+      profileManager: {
+        getDefaultLoadBalancing(): Parameters<typeof PrepareHandler.getPrepared>[1];
+      };
+    };
+    const policy = profiles.profileManager.getDefaultLoadBalancing();
+    for (const query of allQueries()) {
+      await this.attempt(query.name, () =>
+        PrepareHandler.getPrepared(this.client, policy, query.cql, this.keyspace),
+      );
+    }
+  }
+
+  // Not onModuleDestroy: that runs before the requests in flight have finished.
+  async onApplicationShutdown(): Promise<void> {
+    await this.client.shutdown();
+  }
+
+  private async sendConditional(statements: Statement[]): Promise<LwtResult> {
+    const options = { prepare: true, isIdempotent: false, executionProfile: 'cas' } as const;
+    const [only, ...others] = statements;
+    const result: types.ResultSet =
+      only && others.length === 0
+        ? await this.client.execute(only.query.cql, only.params, options)
+        : await this.client.batch(toDriver(statements), { ...options, logged: true });
+    return { applied: result.wasApplied(), current: result.first() };
+  }
+
+  private async attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await withDeadline(OPERATION_LIMIT_MS, work);
+    } catch (error) {
+      throw toAppError(error, name);
+    }
+  }
+}
+
+function toDriver(statements: Statement[]): { query: string; params: Params }[] {
+  return statements.map(({ query, params }) => ({ query: query.cql, params }));
+}

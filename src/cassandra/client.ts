@@ -1,0 +1,94 @@
+import { auth, Client, ExecutionProfile, policies, types } from 'cassandra-driver';
+import type { AppConfig } from '../config/app-config';
+
+const { consistencies } = types;
+
+/**
+ * At most one retry of an attempt, wherever it is: the default policy walks all hosts, and each
+ * attempt has a timeout of its own.
+ */
+class OneRetryPolicy extends policies.retry.RetryPolicy {
+  override onReadTimeout(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    received: number,
+    blockFor: number,
+    isDataPresent: boolean,
+  ): policies.retry.DecisionInfo {
+    return info.nbRetry > 0
+      ? this.rethrowResult()
+      : super.onReadTimeout(info, consistency, received, blockFor, isDataPresent);
+  }
+
+  override onRequestError(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    error: Error,
+  ): policies.retry.DecisionInfo {
+    return info.nbRetry > 0 ? this.rethrowResult() : super.onRequestError(info, consistency, error);
+  }
+}
+
+/**
+ * The consistency of the whole product, stated once. A write is acknowledged by a quorum of the
+ * local data centre and a read asks a quorum, so every read sees every acknowledged write.
+ * Timeouts are per attempt; Cassandra's own are 5 s for reads and 2 s for writes by default, and
+ * a conditional write may take several rounds of them.
+ */
+function executionProfiles(): ExecutionProfile[] {
+  const common = {
+    consistency: consistencies.localQuorum,
+    serialConsistency: consistencies.localSerial,
+  };
+  const once = new policies.retry.FallthroughRetryPolicy();
+  return [
+    new ExecutionProfile('default', { ...common, readTimeout: 3000, retry: new OneRetryPolicy() }),
+    new ExecutionProfile('cas', { ...common, readTimeout: 4000, retry: once }),
+    new ExecutionProfile('serial-read', {
+      ...common,
+      consistency: consistencies.localSerial,
+      readTimeout: 4000,
+      retry: once,
+    }),
+    new ExecutionProfile('ddl', { ...common, readTimeout: 60_000, retry: once }),
+  ];
+}
+
+/** A client that is not connected yet; without a keyspace for the work before there is one. */
+export function createClient(config: AppConfig['cassandra'], keyspace?: string): Client {
+  return new Client({
+    contactPoints: config.contactPoints,
+    localDataCenter: config.datacenter,
+    keyspace,
+    authProvider: new auth.PlainTextAuthProvider(config.username, config.password),
+    sslOptions: config.tls
+      ? { ca: config.tls.ca ? [config.tls.ca] : undefined, rejectUnauthorized: true }
+      : undefined,
+    protocolOptions: { port: config.port, maxSchemaAgreementWaitSeconds: 30 },
+    profiles: executionProfiles(),
+    // Without it the driver phones home to an analytics endpoint of one vendor.
+    monitorReporting: { enabled: false },
+    encoding: { useUndefinedAsUnset: true },
+    policies: {
+      // The default waits up to ten minutes before it tries a host again.
+      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(500, 15_000),
+      // A second replica is asked when the first is slow; the driver does it for idempotent
+      // statements only, which are the reads.
+      speculativeExecution: new policies.speculativeExecution.ConstantSpeculativeExecutionPolicy(
+        500,
+        1,
+      ),
+    },
+    pooling: {
+      coreConnectionsPerHost: { [types.distance.local]: 2 },
+      heartBeatInterval: 5000,
+      // Requests beyond these fail at once instead of growing an invisible queue.
+      maxRequestsPerConnection: 512,
+    },
+    socketOptions: {
+      connectTimeout: 5000,
+      // A stalled host leaves the pool after this many unanswered requests; the default is 64.
+      defunctReadTimeoutThreshold: 8,
+    },
+  });
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'cassandra-driver';
+import { defineQuery, type Query } from './define-query';
+
+/**
+ * A lease that is not renewed for this long is free again: the price of a crash of its holder.
+ * It is far longer than one statement takes, because a statement that was sent cannot be fenced.
+ */
+const TTL_SECONDS = 60;
+const RENEW_EVERY_MS = 15_000;
+
+const take = defineQuery<LeaseRow>(
+  'leases.take',
+  `INSERT INTO leases (name, owner, renewed_at) VALUES (:name, :owner, :renewed_at)
+   IF NOT EXISTS USING TTL ${String(TTL_SECONDS)}`,
+);
+const renew = defineQuery<LeaseRow>(
+  'leases.renew',
+  `UPDATE leases USING TTL ${String(TTL_SECONDS)} SET owner = :owner, renewed_at = :renewed_at
+   WHERE name = :name IF owner = :owner`,
+);
+const release = defineQuery(
+  'leases.release',
+  'DELETE FROM leases WHERE name = :name IF owner = :owner',
+);
+
+interface LeaseRow {
+  owner: { toString(): string } | null;
+}
+
+export class LeaseLostError extends Error {}
+
+/** The exclusive right to do one named piece of work, among all processes of the cluster. */
+export class Lease {
+  private readonly owner = randomUUID();
+  private lost = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  private constructor(
+    private readonly client: Client,
+    private readonly name: string,
+  ) {}
+
+  /** Runs `work` under the lease, waiting up to `patienceMs` for it. */
+  static async hold<T>(
+    client: Client,
+    name: string,
+    patienceMs: number,
+    work: (lease: Lease) => Promise<T>,
+  ): Promise<T> {
+    const lease = new Lease(client, name);
+    await lease.acquire(patienceMs);
+    try {
+      return await work(lease);
+    } finally {
+      await lease.end();
+    }
+  }
+
+  /** Call before each step that must not run twice: throws once somebody else may hold the lease. */
+  check(): void {
+    if (this.lost) throw new LeaseLostError(`The lease "${this.name}" was lost`);
+  }
+
+  private async acquire(patienceMs: number): Promise<void> {
+    const giveUpAt = Date.now() + patienceMs;
+    while (!(await this.tryQuery(take))) {
+      if (Date.now() > giveUpAt) throw new LeaseLostError(`The lease "${this.name}" stays taken`);
+      await sleep(250 + Math.random() * 250);
+    }
+    this.timer = setInterval(() => {
+      this.tryQuery(renew).then(
+        (renewed) => {
+          this.lost ||= !renewed;
+        },
+        () => {
+          this.lost = true;
+        },
+      );
+    }, RENEW_EVERY_MS);
+  }
+
+  /** True when the lease is ours afterwards, also where an earlier answer got lost on its way. */
+  private async tryQuery(query: Query<LeaseRow>): Promise<boolean> {
+    const params = { name: this.name, owner: this.owner, renewed_at: new Date() };
+    const result = await this.client.execute(query.cql, params, {
+      prepare: true,
+      isIdempotent: false,
+      executionProfile: 'cas',
+    });
+    if (result.wasApplied()) return true;
+    const row = result.first() as unknown as LeaseRow | null;
+    return row?.owner?.toString() === this.owner;
+  }
+
+  private async end(): Promise<void> {
+    clearInterval(this.timer);
+    // A lease that cannot be given back ends by itself.
+    await this.client
+      .execute(
+        release.cql,
+        { name: this.name, owner: this.owner },
+        { prepare: true, isIdempotent: false, executionProfile: 'cas' },
+      )
+      .catch(() => undefined);
+  }
+}

@@ -1,0 +1,42 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { RequestHandler } from 'express';
+import { unavailable } from './errors';
+
+const storage = new AsyncLocalStorage<{ endsAt: number }>();
+
+/**
+ * Gives every request one deadline for all the work it causes. Timeouts of single attempts add up
+ * (attempts times hosts times statements); a client waits for the sum.
+ */
+export function requestDeadline(milliseconds: number): RequestHandler {
+  return (_request, _response, next) => {
+    storage.run({ endsAt: Date.now() + milliseconds }, next);
+  };
+}
+
+/** Milliseconds left for the current request, at most `limit`; just `limit` outside a request. */
+export function remainingTime(limit: number): number {
+  const current = storage.getStore();
+  return current ? Math.min(limit, current.endsAt - Date.now()) : limit;
+}
+
+/**
+ * The result of `work`, or 503 once the time is over. The work itself cannot be called back:
+ * whoever writes must treat its outcome as unknown.
+ */
+export async function withDeadline<T>(limit: number, work: () => Promise<T>): Promise<T> {
+  const time = remainingTime(limit);
+  const tooLate = () => unavailable(1, { message: 'The request took too long.' });
+  if (time <= 0) throw tooLate();
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(tooLate());
+    }, time);
+  });
+  try {
+    return await Promise.race([work(), expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,82 @@
+import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiExtraModels,
+  ApiOperation,
+  ApiResponse,
+  getSchemaPath,
+  type OpenAPIObject,
+} from '@nestjs/swagger';
+import type { ErrorCode } from './errors';
+import { type Access, ACCESS_KEY } from './principal';
+
+export const ERROR_CODES_KEY = 'errorCodes';
+
+export interface EndpointOptions {
+  access: Access;
+  /** One line for the list of routes. */
+  summary: string;
+  /** What a caller must know beyond the summary. */
+  description?: string;
+  /** Status of success; 200 unless told. */
+  status?: number;
+  /** The DTO in `data`; none for an answer without a body. */
+  returns?: Type;
+  /** True when `data` is a list with `meta`. */
+  list?: boolean;
+  /**
+   * Codes this route answers with on top of those that follow from its shape (token, permission,
+   * parameters, body), which the document adds by itself.
+   */
+  errors?: ErrorCode[];
+}
+
+/** Swagger does not export its schema type by name. */
+type SchemaObject = Exclude<
+  NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string],
+  { $ref: string }
+>;
+
+const META: SchemaObject = {
+  type: 'object',
+  required: ['limit', 'next_cursor'],
+  properties: {
+    limit: { type: 'integer', example: 50 },
+    next_cursor: { type: 'string', nullable: true, example: null },
+  },
+};
+
+function successSchema(returns: Type, list: boolean): SchemaObject {
+  const item = { $ref: getSchemaPath(returns) };
+  return {
+    type: 'object',
+    required: list ? ['success', 'data', 'meta'] : ['success', 'data'],
+    properties: {
+      success: { type: 'boolean', enum: [true] },
+      data: list ? { type: 'array', items: item } : item,
+      ...(list ? { meta: META } : {}),
+    },
+  };
+}
+
+/** Everything a route says about itself but its path: access, status and documentation. */
+export function Endpoint(options: EndpointOptions): MethodDecorator {
+  const { access, status = 200, returns, list = false } = options;
+  return applyDecorators(
+    SetMetadata(ACCESS_KEY, access),
+    SetMetadata(ERROR_CODES_KEY, options.errors ?? []),
+    HttpCode(status),
+    ApiOperation({ summary: options.summary, description: options.description }),
+    ...(access === 'public' ? [] : [ApiBearerAuth()]),
+    ...(returns
+      ? [
+          ApiExtraModels(returns),
+          ApiResponse({
+            status,
+            description: options.summary,
+            schema: successSchema(returns, list),
+          }),
+        ]
+      : [ApiResponse({ status, description: 'Done; there is no body.' })]),
+  );
+}

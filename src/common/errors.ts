@@ -1,0 +1,97 @@
+/**
+ * Every error code the API can answer with: its HTTP status, and what it says unless a place knows
+ * better. Codes are stable: clients switch on them, so a code is never renamed and never moves to
+ * another status.
+ */
+export const ERRORS = {
+  VALIDATION_FAILED: [400, 'The request has invalid or missing values.'],
+  MALFORMED_JSON: [400, 'The body is not valid JSON.'],
+  MALFORMED_REQUEST: [400, 'The request could not be read.'],
+  INVALID_CURSOR: [400, 'The cursor is not valid for this list; start again without it.'],
+  UNAUTHENTICATED: [401, 'A valid access token is required.'],
+  INVALID_CREDENTIALS: [401, 'The organization, email or password is wrong.'],
+  TOKEN_EXPIRED: [401, 'The access token has expired.'],
+  FORBIDDEN: [403, 'You are not allowed to do this.'],
+  INVITATION_REQUIRED: [403, 'Joining this organization takes an invitation or its admin.'],
+  REGISTRATION_CLOSED: [403, 'Registration is closed here.'],
+  NOT_FOUND: [404, 'There is no such resource.'],
+  METHOD_NOT_ALLOWED: [405, 'This method is not allowed here.'],
+  NOT_ACCEPTABLE: [406, 'Answers are application/json.'],
+  REQUEST_TIMEOUT: [408, 'The request was not received in time.'],
+  EMAIL_TAKEN: [409, 'This email address is already in use in the organization.'],
+  CONFLICT: [409, 'The request collides with another one; try again.'],
+  LAST_ADMIN: [409, 'The organization would be left without an active admin.'],
+  PAYLOAD_TOO_LARGE: [413, 'The body is too large.'],
+  UNSUPPORTED_MEDIA_TYPE: [415, 'Send the body as application/json in UTF-8.'],
+  HEADERS_TOO_LARGE: [431, 'The request line and headers are too large.'],
+  INTERNAL_ERROR: [500, 'Something went wrong on our side.'],
+  SERVICE_UNAVAILABLE: [503, 'The service is not available right now.'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One fault of one field, as listed in the details of VALIDATION_FAILED. Never holds the value. */
+export interface FieldFault {
+  /** Path of the field, e.g. `emails[0].value`. */
+  field: string;
+  /** Stable name of the broken rule, e.g. `isEmail`. */
+  rule: string;
+  /** The rule in words. */
+  message: string;
+}
+
+export interface AppErrorOptions {
+  /** Goes to the client: no input, no secret, no name of a host or a library in it. */
+  message?: string;
+  /** Machine-readable extra for the client; null when there is nothing to say. */
+  details?: unknown;
+  /** Response headers that belong to the error, e.g. Allow or Retry-After. */
+  headers?: Record<string, string>;
+  /** What really happened. Logged, never sent. */
+  cause?: unknown;
+}
+
+/** The one way to fail on purpose: the filter turns it into the error envelope. */
+export class AppError extends Error {
+  readonly status: number;
+  readonly details: unknown;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    readonly code: ErrorCode,
+    options: AppErrorOptions = {},
+  ) {
+    const [status, message] = ERRORS[code];
+    super(options.message ?? message, { cause: options.cause });
+    this.name = 'AppError';
+    this.status = status;
+    this.details = options.details ?? null;
+    this.headers = options.headers ?? {};
+  }
+}
+
+/** 503 with a hint when to come back. */
+export function unavailable(
+  retryAfterSeconds: number,
+  options: { message?: string; cause?: unknown } = {},
+): AppError {
+  const headers = { 'Retry-After': String(retryAfterSeconds) };
+  return new AppError('SERVICE_UNAVAILABLE', { ...options, headers });
+}
+
+/** 400 for input that breaks a rule; list every fault, not only the first. */
+export function validationFailed(faults: FieldFault[]): AppError {
+  return new AppError('VALIDATION_FAILED', { details: faults });
+}
+
+/** The body of every error answer, from whatever layer. */
+export interface ErrorEnvelope {
+  success: false;
+  code: ErrorCode;
+  message: string;
+  details: unknown;
+}
+
+export function errorEnvelope(error: AppError): ErrorEnvelope {
+  return { success: false, code: error.code, message: error.message, details: error.details };
+}

@@ -1,0 +1,15 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestHandler } from 'express';
+
+/** Bounded and free of anything that could forge a line in a log. */
+const ACCEPTABLE = /^[\w-]{1,64}$/;
+
+/** Gives each request its id, the caller's own where it is well formed, and sends it back. */
+export function requestId(): RequestHandler {
+  return (request, response, next) => {
+    const given = request.headers['x-request-id'];
+    request.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : randomUUID();
+    response.setHeader('X-Request-Id', request.id);
+    next();
+  };
+}

@@ -1,0 +1,127 @@
+import { hkdfSync } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import {
+  ConfigError,
+  type Environment,
+  listOf,
+  PLACEHOLDER_SECRET,
+  readEnvironment,
+} from './environment';
+
+/** The configuration as the code uses it: grouped, typed, in milliseconds and bytes. */
+export interface AppConfig {
+  production: boolean;
+  http: {
+    host: string;
+    port: number;
+    corsOrigins: string[];
+    /** Hops or networks, in the form that Express takes; 0 trusts nobody. */
+    trustProxy: number | string;
+    bodyLimitBytes: number;
+    requestTimeoutMs: number;
+    shutdownDelayMs: number;
+    shutdownTimeoutMs: number;
+    docs: boolean;
+  };
+  cassandra: {
+    contactPoints: string[];
+    port: number;
+    datacenter: string;
+    keyspace: string;
+    username: string;
+    password: string;
+    /** null: no TLS. */
+    tls: { ca: Buffer | undefined } | null;
+    replicationFactor: number;
+    connectTimeoutMs: number;
+    migrateOnStart: boolean;
+  };
+  auth: {
+    jwtSecret: string;
+    accessTokenSeconds: number;
+    refreshTokenSeconds: number;
+    registrationOpen: boolean;
+    /** How long an unfinished registration keeps its claims; see docs/adr/0003. */
+    claimLeaseMs: number;
+  };
+  passwords: { cost: number; threads: number; queue: number };
+  log: { level: string; pretty: boolean };
+  /** Signs list cursors; derived, so that there is one secret to keep. */
+  cursorKey: Buffer;
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+
+function seconds(duration: string): number {
+  return Number(duration.slice(0, -1)) * SECONDS[duration.slice(-1) as keyof typeof SECONDS];
+}
+
+function readCertificate(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch {
+    throw new ConfigError('The configuration is not usable:\n  CASSANDRA_TLS_CA cannot be read');
+  }
+}
+
+export function toAppConfig(env: Environment): AppConfig {
+  const hops = Number(env.TRUST_PROXY);
+  return {
+    production: env.NODE_ENV === 'production',
+    http: {
+      host: env.HOST,
+      port: env.PORT,
+      corsOrigins: listOf(env.CORS_ORIGINS),
+      trustProxy: Number.isInteger(hops) ? hops : env.TRUST_PROXY,
+      bodyLimitBytes: env.BODY_LIMIT_KB * 1024,
+      requestTimeoutMs: env.REQUEST_TIMEOUT * 1000,
+      shutdownDelayMs: env.SHUTDOWN_DELAY * 1000,
+      shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT * 1000,
+      docs: env.DOCS === 'on',
+    },
+    cassandra: {
+      contactPoints: listOf(env.CASSANDRA_CONTACT_POINTS ?? '127.0.0.1'),
+      port: env.CASSANDRA_PORT,
+      datacenter: env.CASSANDRA_DATACENTER,
+      keyspace: env.CASSANDRA_KEYSPACE,
+      username: env.CASSANDRA_USERNAME,
+      password: env.CASSANDRA_PASSWORD,
+      tls: env.CASSANDRA_TLS === 'on' ? { ca: readCertificate(env.CASSANDRA_TLS_CA) } : null,
+      replicationFactor: env.CASSANDRA_REPLICATION_FACTOR,
+      connectTimeoutMs: env.CASSANDRA_CONNECT_TIMEOUT * 1000,
+      migrateOnStart: env.MIGRATE_ON_START === 'on',
+    },
+    auth: {
+      jwtSecret: env.JWT_SECRET,
+      accessTokenSeconds: seconds(env.JWT_EXPIRES_IN),
+      refreshTokenSeconds: seconds(env.REFRESH_EXPIRES_IN),
+      registrationOpen: env.REGISTRATION_MODE === 'open',
+      claimLeaseMs: env.CLAIM_LEASE * 1000,
+    },
+    passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
+    log: { level: env.LOG_LEVEL, pretty: env.LOG_FORMAT === 'pretty' },
+    cursorKey: Buffer.from(hkdfSync('sha256', env.JWT_SECRET, '', 'list cursor', 32)),
+  };
+}
+
+/** What works but should not stay so; logged once at start. */
+export function configWarnings(config: AppConfig): string[] {
+  const warnings: string[] = [];
+  if (config.auth.jwtSecret === PLACEHOLDER_SECRET) {
+    warnings.push('JWT_SECRET is the public placeholder: anybody can sign in as anybody');
+  }
+  if (config.production && config.cassandra.replicationFactor < 3) {
+    warnings.push('CASSANDRA_REPLICATION_FACTOR is below 3: one lost node can lose data');
+  }
+  return warnings;
+}
+
+/**
+ * The configuration from `.env` and the environment, which wins. The only reader of process.env.
+ * @throws ConfigError
+ */
+export function loadConfig(): AppConfig {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return toAppConfig(readEnvironment(process.env));
+}

@@ -1,0 +1,33 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { Logger } from 'nestjs-pino';
+import { AppModule } from './app.module';
+import { configureApp } from './app.setup';
+import { configWarnings, loadConfig } from './config/app-config';
+import { createLogger } from './logging/http-logger';
+import { DOCS_PATH } from './openapi';
+import { failStart } from './start-failure';
+
+async function main(): Promise<void> {
+  const config = loadConfig();
+  const logger = createLogger(config.log);
+  for (const warning of configWarnings(config)) logger.warn(warning);
+  // Nest's own report of a failed start is a stack; ours says what to do (start-failure.ts).
+  const quiet = { abortOnError: false, bufferLogs: true, autoFlushLogs: false };
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config, logger), {
+    ...quiet,
+    bodyParser: false,
+  });
+  app.useLogger(app.get(Logger));
+  app.flushLogs();
+  configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT']);
+
+  const { host, port, docs } = config.http;
+  await app.listen(port, host);
+  const url = `http://localhost:${String(port)}`;
+  logger.info(
+    `ready: ${url}${docs ? `  Swagger UI: ${url}${DOCS_PATH}` : ''}  health: ${url}/health`,
+  );
+}
+
+main().catch(failStart);

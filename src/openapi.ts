@@ -1,0 +1,142 @@
+import type { INestApplication } from '@nestjs/common';
+import { DiscoveryService, Reflector } from '@nestjs/core';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { ERROR_CODES_KEY } from './common/endpoint';
+import { AppError, type ErrorCode, errorEnvelope, ERRORS } from './common/errors';
+import { type Access, ACCESS_KEY } from './common/principal';
+
+export const DOCS_PATH = '/api/docs';
+
+const INTRODUCTION = `
+Every answer is JSON: \`{"success": true, "data": …}\`, lists with \`meta\`; every error is
+\`{"success": false, "code", "message", "details"}\`. Every answer has an \`X-Request-Id\`.
+
+**To try it here:** register (or sign in), copy \`access_token\` from the answer, press *Authorize*
+and paste it.`;
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+const ERROR_SCHEMA = {
+  type: 'object',
+  required: ['success', 'code', 'message', 'details'],
+  additionalProperties: false,
+  properties: {
+    success: { type: 'boolean', enum: [false] },
+    code: { type: 'string', enum: Object.keys(ERRORS) },
+    message: { type: 'string' },
+    details: { nullable: true, description: 'What a program can use of it; null where nothing.' },
+  },
+};
+
+const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
+  VALIDATION_FAILED: [
+    { field: 'email', rule: 'isEmail', message: 'email must be an email address' },
+  ],
+  PAYLOAD_TOO_LARGE: { limit: 102_400 },
+  FORBIDDEN: { permission: 'users:update' },
+};
+
+/** The errors that follow from the shape of an operation, whatever it does. */
+function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
+  const parameters = (operation.parameters ?? []) as { in: string }[];
+  const codes: ErrorCode[] = ['NOT_ACCEPTABLE', 'INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'];
+  if (parameters.length > 0) codes.push('VALIDATION_FAILED');
+  if (parameters.some((parameter) => parameter.in === 'path')) codes.push('NOT_FOUND');
+  if (operation.requestBody) {
+    codes.push(
+      'VALIDATION_FAILED',
+      'MALFORMED_JSON',
+      'PAYLOAD_TOO_LARGE',
+      'UNSUPPORTED_MEDIA_TYPE',
+    );
+  }
+  if (access !== 'public') codes.push('UNAUTHENTICATED', 'TOKEN_EXPIRED');
+  if (access !== 'public' && access !== 'optional') codes.push('FORBIDDEN');
+  return codes;
+}
+
+function errorResponses(codes: ErrorCode[]): Operation['responses'] {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of [...new Set(codes)].sort()) {
+    const [status] = ERRORS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, sameStatus]) => [
+      String(status),
+      {
+        description: sameStatus.join(', '),
+        content: {
+          'application/json': {
+            schema: { $ref: '#/components/schemas/Error' },
+            examples: Object.fromEntries(
+              sameStatus.map((code) => {
+                const details = EXAMPLE_DETAILS[code];
+                return [code, { value: errorEnvelope(new AppError(code, { details })) }];
+              }),
+            ),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+/** Access and own error codes of every handler, by the operation id that Swagger gives it. */
+function handlersByOperationId(app: INestApplication) {
+  const reflector = new Reflector();
+  const found = new Map<string, { access: Access; codes: ErrorCode[] }>();
+  for (const { metatype } of app.get(DiscoveryService).getControllers()) {
+    const prototype = (metatype as { prototype: Record<string, unknown>; name: string }).prototype;
+    for (const method of Object.getOwnPropertyNames(prototype)) {
+      const handler = prototype[method];
+      if (typeof handler !== 'function') continue;
+      const access = reflector.get<Access | undefined>(ACCESS_KEY, handler);
+      if (access === undefined) continue;
+      const codes = reflector.get<ErrorCode[]>(ERROR_CODES_KEY, handler);
+      found.set(operationId((metatype as { name: string }).name, method), { access, codes });
+    }
+  }
+  return found;
+}
+
+function operationId(controller: string, method: string): string {
+  const name = controller.replace(/Controller$/, '');
+  return `${name.charAt(0).toLowerCase()}${name.slice(1)}_${method}`;
+}
+
+/** The OpenAPI document, with every error of every operation in it. */
+export function createDocument(app: INestApplication): OpenAPIObject {
+  const settings = new DocumentBuilder()
+    .setTitle('CRM backend')
+    .setDescription(INTRODUCTION.trim())
+    .setVersion('1')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .build();
+  const document = SwaggerModule.createDocument(app, settings, { operationIdFactory: operationId });
+  const handlers = handlersByOperationId(app);
+  for (const path of Object.values(document.paths)) {
+    for (const operation of [path.get, path.post, path.put, path.patch, path.delete]) {
+      const handler = operation && handlers.get(operation.operationId ?? '');
+      if (!handler) continue;
+      const codes = [...impliedCodes(operation, handler.access), ...handler.codes];
+      operation.responses = { ...operation.responses, ...errorResponses(codes) };
+      // "Optional" in OpenAPI: either nothing, or a bearer token.
+      if (handler.access === 'optional') operation.security = [{}, { bearer: [] }];
+    }
+  }
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Error: ERROR_SCHEMA as never },
+  };
+  return document;
+}
+
+/** Swagger UI at /api/docs, the document at /api/docs-json. */
+export function serveDocs(app: INestApplication): void {
+  SwaggerModule.setup(DOCS_PATH, app, () => createDocument(app), {
+    jsonDocumentUrl: `${DOCS_PATH}-json`,
+    customSiteTitle: 'CRM backend',
+    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
+  });
+}
