@@ -33,6 +33,7 @@ module.exports = {
       globalSetup: '<rootDir>/test/support/global-setup.ts',
     }),
     project('e2e', {
+      globalTeardown: '<rootDir>/test/support/e2e-teardown.ts',
       testMatch: ['<rootDir>/test/e2e/**/*.spec.ts'],
       globalSetup: '<rootDir>/test/support/global-setup.ts',
     }),

@@ -44,6 +44,9 @@ export function describeError(error: unknown, depth = 0): unknown {
   };
 }
 
+/** `redact` has described errors already; pino's own serializer would add what hangs on them. */
+const asIs = (value: unknown) => value;
+
 export function createLogger(
   config: AppConfig['log'],
   destination?: pino.DestinationStream,
@@ -52,6 +55,7 @@ export function createLogger(
     level: config.level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: asIs },
     formatters: {
       level: (label) => ({ level: label }),
       log: (fields) => redact(fields) as Record<string, unknown>,
@@ -83,6 +87,8 @@ export function createLogger(
 export function createHttpLogger(logger: Logger): HttpLogger<Request, Response> {
   return pinoHttp<Request, Response>({
     logger,
+    wrapSerializers: false,
+    serializers: { err: asIs },
     genReqId: (request) => request.id,
     quietReqLogger: true,
     quietResLogger: true,

@@ -1,0 +1,54 @@
+import { Writable } from 'node:stream';
+import type { AddressInfo } from 'node:net';
+import { Test } from '@nestjs/testing';
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { AppModule } from '../../src/app.module';
+import { configureApp } from '../../src/app.setup';
+import { createLogger } from '../../src/logging/http-logger';
+import { Api } from './api';
+import { testConfig } from './config';
+import { appendToRunLog } from './run-log';
+
+/**
+ * A whole server in this process, on a port of its own, and a client for it. One at a time in a
+ * test file: passport keeps its strategies in the process, and the last server's would win.
+ */
+export interface TestApp {
+  app: NestExpressApplication;
+  url: string;
+  port: number;
+  api: Api;
+  /** The parsed lines of its log so far. */
+  logs: () => Record<string, unknown>[];
+  close: () => Promise<void>;
+}
+
+export async function startApp(overrides: Record<string, string> = {}): Promise<TestApp> {
+  const config = testConfig(overrides);
+  const lines: string[] = [];
+  const destination = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      appendToRunLog(chunk.toString());
+      done();
+    },
+  });
+  const module = await Test.createTestingModule({
+    imports: [AppModule.register(config, createLogger(config.log, destination))],
+  })
+    .setLogger(false)
+    .compile();
+  const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false });
+  configureApp(app);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  const url = `http://127.0.0.1:${String(port)}`;
+  return {
+    app,
+    url,
+    port,
+    api: new Api(url),
+    logs: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    close: () => app.close(),
+  };
+}
