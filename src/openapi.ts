@@ -1,9 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
-import { DiscoveryService, Reflector } from '@nestjs/core';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { ERROR_CODES_KEY } from './common/endpoint';
+import { ACCESS_EXTENSION, ERRORS_EXTENSION } from './common/endpoint';
 import { AppError, type ErrorCode, errorEnvelope, ERRORS } from './common/errors';
-import { type Access, ACCESS_KEY } from './common/principal';
+import type { Access } from './common/principal';
 
 export const DOCS_PATH = '/api/docs';
 
@@ -82,27 +81,24 @@ function errorResponses(codes: ErrorCode[]): Operation['responses'] {
   );
 }
 
-/** Access and own error codes of every handler, by the operation id that Swagger gives it. */
-function handlersByOperationId(app: INestApplication) {
-  const reflector = new Reflector();
-  const found = new Map<string, { access: Access; codes: ErrorCode[] }>();
-  for (const { metatype } of app.get(DiscoveryService).getControllers()) {
-    const prototype = (metatype as { prototype: Record<string, unknown>; name: string }).prototype;
-    for (const method of Object.getOwnPropertyNames(prototype)) {
-      const handler = prototype[method];
-      if (typeof handler !== 'function') continue;
-      const access = reflector.get<Access | undefined>(ACCESS_KEY, handler);
-      if (access === undefined) continue;
-      const codes = reflector.get<ErrorCode[]>(ERROR_CODES_KEY, handler);
-      found.set(operationId((metatype as { name: string }).name, method), { access, codes });
-    }
-  }
-  return found;
-}
-
 function operationId(controller: string, method: string): string {
   const name = controller.replace(/Controller$/, '');
   return `${name.charAt(0).toLowerCase()}${name.slice(1)}_${method}`;
+}
+
+/** What @Endpoint leaves in the document for `complete`. */
+interface Extensions {
+  [ACCESS_EXTENSION]: Access;
+  [ERRORS_EXTENSION]?: ErrorCode[];
+}
+
+function complete(operation: Operation & Extensions): void {
+  const access = operation[ACCESS_EXTENSION];
+  const codes = [...impliedCodes(operation, access), ...(operation[ERRORS_EXTENSION] ?? [])];
+  operation.responses = { ...operation.responses, ...errorResponses(codes) };
+  // "Optional" in OpenAPI: either nothing, or a bearer token.
+  if (access === 'optional') operation.security = [{}, { bearer: [] }];
+  delete operation[ERRORS_EXTENSION];
 }
 
 /** The OpenAPI document, with every error of every operation in it. */
@@ -114,15 +110,9 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();
   const document = SwaggerModule.createDocument(app, settings, { operationIdFactory: operationId });
-  const handlers = handlersByOperationId(app);
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.put, path.patch, path.delete]) {
-      const handler = operation && handlers.get(operation.operationId ?? '');
-      if (!handler) continue;
-      const codes = [...impliedCodes(operation, handler.access), ...handler.codes];
-      operation.responses = { ...operation.responses, ...errorResponses(codes) };
-      // "Optional" in OpenAPI: either nothing, or a bearer token.
-      if (handler.access === 'optional') operation.security = [{}, { bearer: [] }];
+      if (operation) complete(operation as Operation & Extensions);
     }
   }
   document.components = {

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { PinoLogger } from 'nestjs-pino';
 import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
 import { isAllowed } from '../common/permissions';
@@ -22,6 +23,7 @@ export class AuthService {
     private readonly organizations: OrganizationsService,
     private readonly passwords: PasswordService,
     private readonly sessions: SessionsService,
+    private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
     this.registrationOpen = config.get('auth', { infer: true }).registrationOpen;
@@ -58,6 +60,7 @@ export class AuthService {
     await this.organizations.confirm(user);
     if (this.passwords.isOutdated(passwordHash)) {
       await this.users.upgradePasswordHash(user, await this.passwords.hash(input.password));
+      this.logger.info('password hash upgraded');
     }
     return { user, tokens: await this.sessions.start(user.organizationId, user.id) };
   }

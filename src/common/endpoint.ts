@@ -1,6 +1,7 @@
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import {
   ApiBearerAuth,
+  ApiExtension,
   ApiExtraModels,
   ApiOperation,
   ApiResponse,
@@ -10,7 +11,9 @@ import {
 import type { ErrorCode } from './errors';
 import { type Access, ACCESS_KEY } from './principal';
 
-export const ERROR_CODES_KEY = 'errorCodes';
+/** What the OpenAPI document is completed from (openapi.ts). */
+export const ACCESS_EXTENSION = 'x-access';
+export const ERRORS_EXTENSION = 'x-errors';
 
 export interface EndpointOptions {
   access: Access;
@@ -64,7 +67,8 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { access, status = 200, returns, list = false } = options;
   return applyDecorators(
     SetMetadata(ACCESS_KEY, access),
-    SetMetadata(ERROR_CODES_KEY, options.errors ?? []),
+    ApiExtension(ACCESS_EXTENSION, access),
+    ApiExtension(ERRORS_EXTENSION, options.errors ?? []),
     HttpCode(status),
     ApiOperation({ summary: options.summary, description: options.description }),
     ...(access === 'public' ? [] : [ApiBearerAuth()]),

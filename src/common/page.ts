@@ -8,7 +8,12 @@ export const PAGE_LIMIT_MAX = 200;
 /** Query parameters of every list. */
 export class PageQueryDto {
   /** How many records a page has at most: 1 to 200, 50 unless told. */
-  @ApiPropertyOptional({ minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT_DEFAULT })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: PAGE_LIMIT_MAX,
+    default: PAGE_LIMIT_DEFAULT,
+  })
   // Only plain digits become a number: '1e2', ' 5' and '0x10' stay strings and are refused.
   @Transform(({ value }: { value: unknown }) =>
     typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : value,

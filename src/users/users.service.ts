@@ -31,9 +31,7 @@ export class UsersService {
   async list(caller: Principal, query: PageQueryDto): Promise<Page<User>> {
     const scope = `users:${caller.organizationId}`;
     const after =
-      query.cursor === undefined
-        ? undefined
-        : decodeCursor(this.cursorKey, scope, query.cursor)[0];
+      query.cursor === undefined ? undefined : decodeCursor(this.cursorKey, scope, query.cursor)[0];
     // One more than asked for tells whether there is a next page.
     const found = await this.users.listAfter(caller.organizationId, after, query.limit + 1);
     const items = found.slice(0, query.limit);

@@ -32,7 +32,10 @@ describe('Registration', () => {
 
     it('existing, no token: 403 INVITATION_REQUIRED, and nobody is added', async () => {
       const admin = await server.api.newAdmin();
-      const response = await server.api.register({ ...newAccount(admin.organizationId), role: 'admin' });
+      const response = await server.api.register({
+        ...newAccount(admin.organizationId),
+        role: 'admin',
+      });
       expect(response.status).toBe(403);
       expectError(response.body, 'INVITATION_REQUIRED');
       const list = await server.api.get('/api/v1/users', admin.token);
@@ -118,7 +121,10 @@ describe('Registration', () => {
   it('lets exactly one of 100 parallel registrations have an email', async () => {
     const admin = await server.api.newAdmin();
     const email = newEmail();
-    const accounts = Array.from({ length: 100 }, () => ({ ...newAccount(admin.organizationId), email }));
+    const accounts = Array.from({ length: 100 }, () => ({
+      ...newAccount(admin.organizationId),
+      email,
+    }));
     const responses = await Promise.all(
       accounts.map((account) => server.api.register(account, admin.token)),
     );

@@ -108,7 +108,10 @@ describe('Signing in', () => {
         'of a stranger': sign(valid()),
         'with another secret': sign(lasting, {}, 'x'.repeat(64)),
         'without signature': jwt.sign(lasting, '', { algorithm: 'none', expiresIn: 60 }),
-        'with another algorithm': sign(lasting, { header: { ...header, alg: 'HS512' }, algorithm: 'HS512' }),
+        'with another algorithm': sign(lasting, {
+          header: { ...header, alg: 'HS512' },
+          algorithm: 'HS512',
+        }),
         'of another kind': sign(lasting, { header: { ...header, typ: 'rt+jwt' } }),
         'with extensions': sign(lasting, { header: { ...header, crit: ['x'] } as jwt.JwtHeader }),
         'for another audience': sign({ ...lasting, aud: 'other' }),
@@ -126,7 +129,10 @@ describe('Signing in', () => {
       // The control: the same way of signing, with nothing wrong.
       expect((await server.api.get('/api/v1/users/me', sign(lasting))).status).toBe(200);
 
-      const expired = await server.api.get('/api/v1/users/me', sign({ ...lasting }, { expiresIn: -1 }));
+      const expired = await server.api.get(
+        '/api/v1/users/me',
+        sign({ ...lasting }, { expiresIn: -1 }),
+      );
       expect(expired.status).toBe(401);
       expectError(expired.body, 'TOKEN_EXPIRED');
     });
@@ -157,7 +163,9 @@ describe('Signing in', () => {
     expect(again.status).toBe(401);
     expectError(again.body, 'UNAUTHENTICATED');
 
-    expect((await server.api.post('/api/auth/logout', undefined, data.access_token)).status).toBe(204);
+    expect((await server.api.post('/api/auth/logout', undefined, data.access_token)).status).toBe(
+      204,
+    );
     expect((await server.api.get('/api/v1/users/me', data.access_token)).status).toBe(401);
     const ended = await server.api.post('/api/auth/refresh', { refresh_token: data.refresh_token });
     expect(ended.status).toBe(401);

@@ -39,7 +39,10 @@ describe('Users', () => {
         let cursor: string | null = null;
         do {
           const after: string = cursor === null ? '' : `&cursor=${cursor}`;
-          const response = await server.api.get(`/api/v1/users?limit=${String(limit)}${after}`, admin.token);
+          const response = await server.api.get(
+            `/api/v1/users?limit=${String(limit)}${after}`,
+            admin.token,
+          );
           expect(response.status).toBe(200);
           const { data, meta } = response.body as ListBody;
           expect(meta.limit).toBe(limit);
@@ -69,14 +72,21 @@ describe('Users', () => {
       }
     });
 
-    it.each(['limit=0', 'limit=201', 'limit=-1', 'limit=1e2', 'limit=1.5', 'limit=', 'limit=1&limit=2', 'page=2', 'limit[a]=1'])(
-      'refuses ?%s',
-      async (query) => {
-        const response = await server.api.get(`/api/v1/users?${query}`, admin.token);
-        expect(response.status).toBe(400);
-        expectError(response.body, 'VALIDATION_FAILED');
-      },
-    );
+    it.each([
+      'limit=0',
+      'limit=201',
+      'limit=-1',
+      'limit=1e2',
+      'limit=1.5',
+      'limit=',
+      'limit=1&limit=2',
+      'page=2',
+      'limit[a]=1',
+    ])('refuses ?%s', async (query) => {
+      const response = await server.api.get(`/api/v1/users?${query}`, admin.token);
+      expect(response.status).toBe(400);
+      expectError(response.body, 'VALIDATION_FAILED');
+    });
   });
 
   it('reads one user, in any case of the id', async () => {
@@ -88,7 +98,7 @@ describe('Users', () => {
     }
   });
 
-  it("answers an id of another organization exactly as an unknown one", async () => {
+  it('answers an id of another organization exactly as an unknown one', async () => {
     const foreign = await server.api.newAdmin();
     const unknown = '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11';
     for (const method of ['get', 'patch', 'delete'] as const) {
@@ -153,7 +163,9 @@ describe('Users', () => {
     expect(userOf(promoted).role).toBe('admin');
     const third = await server.api.newUser(admin, 'member');
     const rename = { first_name: 'Renamed' };
-    expect((await server.api.patch(`/api/v1/users/${third.id}`, rename, manager.token)).status).toBe(200);
+    expect(
+      (await server.api.patch(`/api/v1/users/${third.id}`, rename, manager.token)).status,
+    ).toBe(200);
 
     await server.api.patch(path, { role: 'viewer' }, admin.token);
     const refused = await server.api.patch(`/api/v1/users/${third.id}`, rename, manager.token);
@@ -174,7 +186,11 @@ describe('Users', () => {
     expect(userOf(await server.api.get(path, admin.token)).status).toBe('deactivated');
 
     await server.api.patch(path, { status: 'active' }, admin.token);
-    const account = { organization_id: admin.organizationId, email: member.email, password: member.password };
+    const account = {
+      organization_id: admin.organizationId,
+      email: member.email,
+      password: member.password,
+    };
     expect((await server.api.login(account)).status).toBe(200);
   });
 
@@ -202,7 +218,9 @@ describe('Users', () => {
       const won = responses.filter(({ status }) => status < 300);
       expect(won).toHaveLength(1);
       // Either he lost the race for the last admin, or his rights were gone before he was asked.
-      expect(responses.every(({ status }) => status < 300 || [401, 403, 409].includes(status))).toBe(true);
+      expect(
+        responses.every(({ status }) => status < 300 || [401, 403, 409].includes(status)),
+      ).toBe(true);
       const survivor = responses[0] === won[0] ? first : second;
       const list = await server.api.get('/api/v1/users', survivor.token);
       const admins = (list.body as ListBody).data.filter(
@@ -223,7 +241,9 @@ describe('Users', () => {
         server.api.patch(`/api/v1/users/${target.id}`, { role: 'member' }, actor.token),
       ),
     );
-    expect(Object.keys(countStatuses(responses)).every((status) => Number(status) < 500)).toBe(true);
+    expect(Object.keys(countStatuses(responses)).every((status) => Number(status) < 500)).toBe(
+      true,
+    );
     const list = await server.api.get('/api/v1/users', admin.token);
     const left = (list.body as ListBody).data.filter((user) => user.role === 'admin');
     expect(left.length).toBeGreaterThanOrEqual(1);

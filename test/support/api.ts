@@ -81,7 +81,12 @@ export class Api {
     return this.account(organizationId, account.email, account.password, response);
   }
 
-  private account(organizationId: string, email: string, password: string, response: Response): Account {
+  private account(
+    organizationId: string,
+    email: string,
+    password: string,
+    response: Response,
+  ): Account {
     const { data } = response.body as SignInBody;
     return {
       id: data.user.id,

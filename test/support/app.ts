@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import type { AddressInfo } from 'node:net';
+import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from '../../src/app.module';
@@ -34,10 +35,8 @@ export async function startApp(overrides: Record<string, string> = {}): Promise<
     },
   });
   const module = await Test.createTestingModule({
-    imports: [AppModule.register(config, createLogger(config.log, destination))],
-  })
-    .setLogger(false)
-    .compile();
+    imports: [AppModule.register(config, createLogger(config.log, destination)), DiscoveryModule],
+  }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false });
   configureApp(app);
   await app.listen(0, '127.0.0.1');

@@ -4,7 +4,9 @@ import { findLeaks } from './run-log';
 export default function globalTeardown(): void {
   const { secrets, lines, leaks } = findLeaks();
   if (leaks.length > 0) {
-    throw new Error(`${String(leaks.length)} secrets are in the log of the run: ${leaks.join(', ')}`);
+    throw new Error(
+      `${String(leaks.length)} secrets are in the log of the run: ${leaks.join(', ')}`,
+    );
   }
   process.stdout.write(
     `\nno secret of ${String(secrets)} in ${String(lines)} lines of server log\n`,

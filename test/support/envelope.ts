@@ -15,7 +15,8 @@ const validate = new Ajv().compile({
 });
 
 /** Words that only our insides know. */
-const PRIVATE = /cassandra|nohost|keyspace|127\.0\.0\.1|\bat .*\.[jt]s\b|node_modules|select |insert /i;
+const PRIVATE =
+  /cassandra|nohost|keyspace|127\.0\.0\.1|\bat .*\.[jt]s\b|node_modules|select |insert /i;
 
 /** Fails unless the body is the error envelope with this code, and tells nothing private. */
 export function expectError(body: unknown, code: keyof typeof ERRORS): void {

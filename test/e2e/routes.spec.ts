@@ -1,0 +1,190 @@
+import { DiscoveryService, Reflector } from '@nestjs/core';
+import { type OpenAPIObject } from '@nestjs/swagger';
+import { type Access, ACCESS_KEY } from '../../src/common/principal';
+import { createDocument } from '../../src/openapi';
+import { type Account, type Method } from '../support/api';
+import { startApp, type TestApp } from '../support/app';
+import { expectError } from '../support/envelope';
+
+/** The routes that anybody may call. A new one has to be entered here, on purpose. */
+const PUBLIC = [
+  'GET /api/v1/ping',
+  'GET /health',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /health/startup',
+  'POST /api/auth/login',
+  'POST /api/auth/refresh',
+];
+/** Routes where a token is welcome and not needed. */
+const OPTIONAL = ['POST /api/auth/register'];
+
+const UNKNOWN_ID = '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11';
+/** For each kind of id in a path: one that exists in another organization. */
+type ForeignIds = (path: string, foreign: Account) => string;
+const foreignIds: ForeignIds = (path, foreign) =>
+  path.replace('{id}', path.startsWith('/api/v1/users/') ? foreign.id : UNKNOWN_ID);
+
+interface Media {
+  schema?: unknown;
+  example?: unknown;
+  examples?: Record<string, { value: unknown }>;
+}
+interface Operation {
+  operationId?: string;
+  summary?: string;
+  security?: object[];
+  parameters?: {
+    name: string;
+    in: string;
+    example?: unknown;
+    schema?: { example?: unknown; default?: unknown };
+  }[];
+  requestBody?: { content: Record<string, { schema: { $ref: string } }> };
+  responses: Record<string, { description: string; content?: Record<string, Media> }>;
+}
+
+describe('Every route', () => {
+  let server: TestApp;
+  let document: OpenAPIObject;
+  let operations: { name: string; method: Method; path: string; operation: Operation }[];
+
+  beforeAll(async () => {
+    server = await startApp();
+    document = createDocument(server.app);
+    operations = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({
+        name: `${method.toUpperCase()} ${path}`,
+        method: method as Method,
+        path,
+        operation: operation as Operation,
+      })),
+    );
+  });
+  afterAll(() => server.close());
+
+  it('says who may call it', () => {
+    const reflector = new Reflector();
+    const silent: string[] = [];
+    for (const { metatype } of server.app.get(DiscoveryService).getControllers()) {
+      const { prototype, name } = metatype as { prototype: Record<string, object>; name: string };
+      for (const method of Object.getOwnPropertyNames(prototype)) {
+        const handler = prototype[method];
+        const isRoute = typeof handler === 'function' && method !== 'constructor';
+        if (isRoute && reflector.get<Access | undefined>(ACCESS_KEY, handler) === undefined) {
+          silent.push(`${name}.${method}`);
+        }
+      }
+    }
+    expect(silent).toEqual([]);
+  });
+
+  it('is open only where the list says so', async () => {
+    const open: string[] = [];
+    const optional: string[] = [];
+    for (const { name, method, path } of operations) {
+      const url = path.replace('{id}', UNKNOWN_ID);
+      const body = method === 'get' || method === 'delete' ? undefined : {};
+      const none = await server.api.call(method, url, body);
+      const bad = await server.api.call(method, url, body, 'bad');
+      if (none.status === 401) {
+        expectError(none.body, 'UNAUTHENTICATED');
+      } else if (bad.status === 401 && path !== '/api/auth/refresh') {
+        optional.push(name);
+      } else {
+        open.push(name);
+      }
+    }
+    expect(open.sort()).toEqual(PUBLIC);
+    expect(optional).toEqual(OPTIONAL);
+  });
+
+  it('answers an id of another organization exactly as an unknown one: 404', async () => {
+    const [admin, foreign] = await Promise.all([server.api.newAdmin(), server.api.newAdmin()]);
+    const byId = operations.filter(({ path }) => path.includes('{'));
+    expect(byId.length).toBeGreaterThan(0);
+    for (const { name, method, path } of byId) {
+      const body = method === 'get' || method === 'delete' ? undefined : {};
+      const theirs = await server.api.call(method, foreignIds(path, foreign), body, admin.token);
+      const nobodys = await server.api.call(
+        method,
+        path.replace('{id}', UNKNOWN_ID),
+        body,
+        admin.token,
+      );
+      expect([name, theirs.status, theirs.body]).toEqual([name, 404, nobodys.body]);
+    }
+  });
+
+  it('is documented: summary, operation id, examples and error answers', () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { name, operation } of operations) {
+      expect([name, operation.summary]).toEqual([name, expect.stringMatching(/^[A-Z].{5,}/)]);
+      expect([name, operation.operationId]).toEqual([name, expect.stringMatching(/^[a-z]+_\w+$/)]);
+      for (const parameter of operation.parameters ?? []) {
+        const { example, schema } = parameter;
+        expect([name, parameter.name, example ?? schema?.example ?? schema?.default]).not.toContain(
+          parameter.name === 'cursor' ? 'no example needed' : undefined,
+        );
+      }
+      const errors = Object.entries(operation.responses).filter(
+        ([status]) => Number(status) >= 400,
+      );
+      expect(errors.map(([status]) => status)).toEqual(
+        expect.arrayContaining(['406', '500', '503']),
+      );
+      if (operation.requestBody) {
+        expect(errors.map(([status]) => status)).toEqual(
+          expect.arrayContaining(['400', '413', '415']),
+        );
+      }
+      if (operation.security) {
+        expect(errors.map(([status]) => status)).toContain('401');
+      }
+      for (const [status, { content }] of errors) {
+        const media = content?.['application/json'];
+        expect([name, status, media?.schema]).toEqual([
+          name,
+          status,
+          { $ref: '#/components/schemas/Error' },
+        ]);
+        for (const { value } of Object.values(media?.examples ?? {})) {
+          expect(value).toMatchObject({ success: false });
+        }
+        expect(Object.keys(media?.examples ?? {})).not.toHaveLength(0);
+      }
+    }
+  });
+
+  it('has an example for every field of its body and of its answer', () => {
+    interface Property {
+      example?: unknown;
+      enum?: unknown[];
+      $ref?: string;
+      allOf?: unknown[];
+    }
+    const schemas = (document.components?.schemas ?? {}) as Record<
+      string,
+      { properties?: Record<string, Property> }
+    >;
+    for (const [schema, { properties }] of Object.entries(schemas)) {
+      if (schema === 'Error') continue;
+      for (const [field, property] of Object.entries(properties ?? {})) {
+        const shown = property.example ?? property.enum ?? property.$ref ?? property.allOf;
+        expect([schema, field, shown]).not.toContain(undefined);
+      }
+    }
+  });
+
+  it('takes the example of its own document', async () => {
+    const login = document.components?.schemas?.LoginDto as {
+      properties: Record<string, { example: string }>;
+    };
+    const example = Object.fromEntries(
+      Object.entries(login.properties).map(([field, property]) => [field, property.example]),
+    );
+    // Registered or not: the example is never refused as invalid.
+    expect([200, 401]).toContain((await server.api.login(example)).status);
+  });
+});
