@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalCassandraError } from './common.mts';
@@ -21,25 +21,8 @@ export function majorVersion(output: string): number | undefined {
 }
 
 function versionOf(java: string): number | undefined {
-  try {
-    // It prints to stderr; the redirection needs no shell this way.
-    const output = execFileSync(java, ['-XshowSettings:none', '-version'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 20_000,
-    });
-    return majorVersion(output) ?? versionFromStderr(java);
-  } catch {
-    return undefined;
-  }
-}
-
-function versionFromStderr(java: string): number | undefined {
-  const output = execFileSync('sh', ['-c', '"$0" -version 2>&1', java], {
-    encoding: 'utf8',
-    timeout: 20_000,
-  });
-  return majorVersion(output);
+  const { stdout, stderr } = spawnSync(java, ['-version'], { encoding: 'utf8', timeout: 20_000 });
+  return majorVersion(`${stdout}\n${stderr}`);
 }
 
 function candidates(): string[] {

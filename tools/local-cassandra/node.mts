@@ -98,30 +98,28 @@ export async function startNode(
     stdio: ['ignore', output, output],
   });
   closeSync(output);
-  let ended = false;
-  child.once('exit', () => {
-    ended = true;
-  });
-  child.once('error', () => {
-    ended = true;
-  });
-  child.unref();
+  const state = { ended: false };
+  const end = () => {
+    state.ended = true;
+  };
+  child.once('exit', end).once('error', end).unref();
   writeFileSync(pidFile(node.folder), String(child.pid));
-  for (const giveUpAt = Date.now() + START_LIMIT_MS; ; await sleep(300)) {
+  const giveUpAt = Date.now() + START_LIMIT_MS;
+  while (!((await isPortOpen(node.address, node.nativePort)) && (await acceptsLogin(node)))) {
     signal?.throwIfAborted();
-    if (ended) {
+    if (state.ended) {
       throw new LocalCassandraError(
         `Cassandra ended while it was starting:\n${lastWords(node.folder)}\n` +
           `All of it: ${shown(logFile(node.folder))}`,
       );
     }
-    if ((await isPortOpen(node.address, node.nativePort)) && (await acceptsLogin(node))) return;
     if (Date.now() > giveUpAt) {
       throw new LocalCassandraError(
         `Cassandra did not come up within ${String(START_LIMIT_MS / 1000)} s.\n` +
           `See ${shown(logFile(node.folder))}`,
       );
     }
+    await sleep(300);
   }
 }
 
