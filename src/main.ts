@@ -12,15 +12,14 @@ async function main(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger(config.log);
   for (const warning of configWarnings(config)) logger.warn(warning);
-  // Nest's own report of a failed start is a stack; ours says what to do (start-failure.ts).
-  const quiet = { abortOnError: false, bufferLogs: true, autoFlushLogs: false };
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config, logger), {
-    ...quiet,
     bodyParser: false,
+    abortOnError: false,
+    // Nest tells of every module and route, and of a failed start with a stack; ours is below.
+    logger: false,
   });
+  await configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT']).init();
   app.useLogger(app.get(Logger));
-  app.flushLogs();
-  configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT']);
 
   const { host, port, docs } = config.http;
   await app.listen(port, host);
