@@ -49,7 +49,7 @@ export function isUnknownOutcome(error: unknown): boolean {
 function isUnavailable(error: unknown): boolean {
   if (error instanceof errors.NoHostAvailableError) return true;
   if (error instanceof errors.BusyConnectionError) return true;
-  if (error instanceof errors.ResponseError) return REFUSALS.has(error.code);
+  if (error instanceof errors.ResponseError && REFUSALS.has(error.code)) return true;
   return isUnknownOutcome(error);
 }
 

@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import '../../src/app.module';
+import { CassandraService } from '../../src/cassandra/cassandra.service';
+import { connect } from '../../src/cassandra/connect';
+import { allQueries } from '../../src/cassandra/define-query';
+import { readMigrations } from '../../src/cassandra/migration-files';
+import { queryFiles } from '../../src/cassandra/query-files';
+import { TEST_KEYSPACE, testConfig } from '../support/config';
+
+/** The statements that belong to no organization. A new one has to be entered here, on purpose. */
+const WITHOUT_ORGANIZATION = [
+  'leases.release',
+  'leases.renew',
+  'leases.take',
+  'schema_migrations.list',
+  'schema_migrations.record',
+  'system.ping',
+];
+const SYSTEM_TABLES = ['leases', 'schema_migrations', 'system'];
+
+/** What only one of Cassandra and ScyllaDB knows, or what costs more the more there is. */
+const FORBIDDEN =
+  /ALLOW FILTERING|SELECT \*|MATERIALIZED VIEW|CREATE (CUSTOM )?INDEX|\bSAI\b|\bLIKE\b|USING TIMEOUT|CREATE FUNCTION|BYPASS CACHE/i;
+
+describe('Every statement of the registry', () => {
+  const queries = allQueries();
+
+  it('binds the organization, but for those on the list', () => {
+    const without = queries.filter(
+      ({ cql }) =>
+        !/\borganization_id = :organization_id\b/.test(cql) &&
+        !/INSERT INTO \w+ \(organization_id,.* VALUES \(:organization_id,/.test(cql),
+    );
+    expect(without.map(({ name }) => name)).toEqual(WITHOUT_ORGANIZATION);
+  });
+
+  it('stays within the CQL that Cassandra and ScyllaDB share, and scans nothing', () => {
+    for (const { name, cql } of queries)
+      expect([name, cql]).not.toEqual([name, expect.stringMatching(FORBIDDEN)]);
+    for (const { name, statements } of readMigrations()) {
+      for (const statement of statements) {
+        expect([name, statement]).not.toEqual([name, expect.stringMatching(FORBIDDEN)]);
+        // A run that was cut off repeats its last statement.
+        expect(statement).toMatch(
+          /^(CREATE|DROP) \w+ IF (NOT )?EXISTS |^ALTER TABLE \w+ ADD IF NOT EXISTS /,
+        );
+      }
+    }
+  });
+
+  it('is LWT-only or LWT-never in its writes, table by table', () => {
+    const kinds = new Map<string, Set<boolean>>();
+    for (const { cql } of queries) {
+      const table = /^(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)/.exec(cql)?.[1];
+      if (table === undefined) continue;
+      const conditional = /\bIF (NOT )?(EXISTS|\w+ =)/.test(cql);
+      kinds.set(table, (kinds.get(table) ?? new Set()).add(conditional));
+    }
+    expect(kinds.size).toBeGreaterThan(3);
+    for (const [table, kind] of kinds) expect([table, kind.size]).toEqual([table, 1]);
+  });
+
+  it('is in docs/queries as it is in the code (npm run gen)', () => {
+    const folder = join(__dirname, '..', '..', 'docs', 'queries');
+    const files = new Map(
+      readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')]),
+    );
+    expect(files).toEqual(queryFiles());
+  });
+
+  it('is understood by the database', async () => {
+    const { cassandra } = testConfig();
+    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
+    const service = new CassandraService(client, TEST_KEYSPACE);
+    try {
+      await service.prepareAll();
+    } finally {
+      await service.onApplicationShutdown();
+    }
+  });
+
+  it('works on tables whose partitions begin with the organization', async () => {
+    const { cassandra } = testConfig();
+    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
+    try {
+      const { rows } = await client.execute(
+        'SELECT table_name, column_name, kind, position FROM system_schema.columns WHERE keyspace_name = ?',
+        [TEST_KEYSPACE],
+        { prepare: true },
+      );
+      const first = (rows as unknown as Record<string, unknown>[]).filter(
+        ({ kind, position }) => kind === 'partition_key' && position === 0,
+      );
+      const tenant = first.filter(({ table_name }) => !SYSTEM_TABLES.includes(String(table_name)));
+      expect(tenant.length).toBeGreaterThan(3);
+      for (const { table_name, column_name } of tenant) {
+        expect([table_name, column_name]).toEqual([table_name, 'organization_id']);
+      }
+    } finally {
+      await client.shutdown();
+    }
+  });
+});
