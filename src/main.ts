@@ -18,7 +18,8 @@ async function main(): Promise<void> {
     // Nest tells of every module and route, and of a failed start with a stack; ours is below.
     logger: false,
   });
-  await configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT']).init();
+  configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
+  await app.init();
   app.useLogger(app.get(Logger));
 
   const { host, port, docs } = config.http;

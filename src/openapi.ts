@@ -98,7 +98,7 @@ function complete(operation: Operation & Extensions): void {
   operation.responses = { ...operation.responses, ...errorResponses(codes) };
   // "Optional" in OpenAPI: either nothing, or a bearer token.
   if (access === 'optional') operation.security = [{}, { bearer: [] }];
-  delete operation[ERRORS_EXTENSION];
+  Reflect.deleteProperty(operation, ERRORS_EXTENSION);
 }
 
 /** The OpenAPI document, with every error of every operation in it. */

@@ -24,20 +24,16 @@ function permanentFault(error: unknown, config: AppConfig['cassandra']): Startup
         'Check CASSANDRA_USERNAME and CASSANDRA_PASSWORD.',
     );
   }
-  const text = error instanceof Error ? error.message : '';
-  const dataCentres = /datacenter.*(?:was not found|not found).*/is.exec(text);
-  if (dataCentres) {
-    const found = /\[(.*)\]|available.*?:\s*(.*)/i.exec(text);
-    const names = (found?.[1] ?? found?.[2] ?? '').replace(/["']/g, '').trim();
+  const texts = all.map((one) => (one instanceof Error ? one.message : ''));
+  const dataCentres = texts.map((text) => /only found hosts in data centers: \[(.*)\]/.exec(text));
+  const found = dataCentres.find((match) => match !== null);
+  if (found) {
     return new StartupError(
-      `The cluster has no data centre "${config.datacenter}"` +
-        (names ? ` (it has: ${names}).\n` : '.\n') +
+      `The cluster has no data centre "${config.datacenter}" (it has: ${found[1] ?? ''}).\n` +
         'Set CASSANDRA_DATACENTER to the one next to this server.',
     );
   }
-  if (
-    all.some((one) => /keyspace.*does not exist/i.test(one instanceof Error ? one.message : ''))
-  ) {
+  if (texts.some((text) => /keyspace.*does not exist/i.test(text))) {
     return new StartupError(
       `The keyspace "${config.keyspace}" does not exist yet.\n` +
         'Create it with: npm run migrate (or set MIGRATE_ON_START=on, or check CASSANDRA_KEYSPACE).',

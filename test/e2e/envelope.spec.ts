@@ -204,7 +204,7 @@ describe('The error envelope, over a bare socket', () => {
   it('lists every fault with its field, and no value', async () => {
     const response = await server.api.register({
       organization_id: '!',
-      email: `${CANARY}`,
+      email: CANARY,
       password: 'short7f3',
       first_name: { nested: CANARY },
       role: 'superadmin',

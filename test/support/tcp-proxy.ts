@@ -44,7 +44,11 @@ export async function startProxy(host: string, port: number): Promise<TcpProxy> 
     },
     close: () => {
       cut();
-      return new Promise((resolve) => server.close(() => resolve()));
+      return new Promise((resolve) =>
+        server.close(() => {
+          resolve();
+        }),
+      );
     },
   };
 }

@@ -26,13 +26,16 @@ function versionOf(java: string): number | undefined {
 }
 
 function candidates(): string[] {
-  const homes = FOLDERS.filter((folder) => existsSync(folder)).flatMap((folder) =>
-    readdirSync(folder).flatMap((name) => [
-      join(folder, name),
-      join(folder, name, 'Contents', 'Home'),
-      join(folder, name, 'libexec', 'openjdk.jdk', 'Contents', 'Home'),
-    ]),
-  );
+  const folders = process.env.LOCAL_JAVA_FOLDERS?.split(':') ?? FOLDERS;
+  const homes = folders
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder).flatMap((name) => [
+        join(folder, name),
+        join(folder, name, 'Contents', 'Home'),
+        join(folder, name, 'libexec', 'openjdk.jdk', 'Contents', 'Home'),
+      ]),
+    );
   const javaHome = process.env.JAVA_HOME;
   const onPath = (process.env.PATH ?? '').split(':').map((folder) => join(folder, 'java'));
   return [
