@@ -107,6 +107,10 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .setTitle('CRM backend')
     .setDescription(INTRODUCTION.trim())
     .setVersion('1')
+    .addTag('Sign-in', 'From an email and a password to tokens')
+    .addTag('Users', 'The people of the own organization')
+    .addTag('Organization', 'The tenant itself')
+    .addTag('Operations', 'Probes; no sign-in needed')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();
   const document = SwaggerModule.createDocument(app, settings, { operationIdFactory: operationId });

@@ -1,6 +1,8 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { databaseVariables } from '../support/config';
 import { runProgram } from '../support/process';
+import { startProxy } from '../support/tcp-proxy';
 
 const production = {
   NODE_ENV: 'production',
@@ -22,6 +24,26 @@ async function failure(environment: Record<string, string>): Promise<string> {
   expect(server.output()).not.toMatch(/^\s+at /m);
   return message.join('\n');
 }
+
+describe('A server whose database comes up late', () => {
+  it('waits for it, with growing pauses', async () => {
+    const { CASSANDRA_CONTACT_POINTS: host = '', CASSANDRA_PORT: port } = databaseVariables();
+    const proxy = await startProxy(host.split(',')[0] ?? '', Number(port ?? '9042'));
+    proxy.cut();
+    const server = runProgram(['dist/main.js'], {
+      PORT: '0',
+      CASSANDRA_CONTACT_POINTS: '127.0.0.1',
+      CASSANDRA_PORT: String(proxy.port),
+      CASSANDRA_CONNECT_TIMEOUT: '30',
+    });
+    await server.until(/(does not answer yet[\s\S]*){2}/);
+    proxy.restore();
+    await server.until(/"msg":"ready: /);
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toBe(0);
+    await proxy.close();
+  });
+});
 
 describe('A server that cannot start', () => {
   it('says that the cluster is unreachable', async () => {
