@@ -14,6 +14,8 @@ import { DOCS_PATH, serveDocs } from './openapi';
 /** Time for the request line and the headers to arrive, then for the whole request. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the 60 s of common load balancers: the side that reuses a connection must not close it last. */
+const KEEP_ALIVE_MS = 65_000;
 
 /** An API is never framed, scripted or cached; the pages of Swagger UI bring their own scripts. */
 function securityHeaders(): RequestHandler {
@@ -80,6 +82,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   answerSocketErrors(server);
   return app;
 }

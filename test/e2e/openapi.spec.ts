@@ -4,6 +4,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Api } from '../support/api';
 import { startServer } from '../support/process';
 
+interface DocumentBody {
+  components: {
+    schemas: Record<string, { properties: Record<string, { example: string }> }>;
+  };
+}
+
 // The compiled server: the descriptions of fields come from their comments, at compile time.
 describe('The OpenAPI document', () => {
   let server: Awaited<ReturnType<typeof startServer>>;
@@ -36,14 +42,8 @@ describe('The OpenAPI document', () => {
   });
 
   it('has examples that work: register, sign in, read, change', async () => {
-    const { body } = await api.get('/api/docs-json');
-    const { schemas } = (
-      body as {
-        components: {
-          schemas: Record<string, { properties: Record<string, { example: string }> }>;
-        };
-      }
-    ).components;
+    const { body } = (await api.get('/api/docs-json')) as { body: DocumentBody };
+    const { schemas } = body.components;
     const exampleOf = (schema: string) =>
       Object.fromEntries(
         Object.entries(schemas[schema]?.properties ?? {}).map(([field, { example }]) => [
