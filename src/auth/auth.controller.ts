@@ -2,13 +2,26 @@ import { Body, Controller, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, CallerIfAny, type Principal } from '../common/principal';
-import { LoginDto, RefreshDto, RegisterDto, SignInDto, toSignInDto } from './auth.dto';
+import {
+  ChangePasswordDto,
+  LoginDto,
+  RefreshDto,
+  RegisterDto,
+  SignInDto,
+  toSignInDto,
+} from './auth.dto';
 import { AuthService } from './auth.service';
+import { FromDevice } from './device.decorator';
+import type { Device } from './session';
+import { SessionsService } from './sessions.service';
 
 @ApiTags('Sign-in')
 @Controller('api/auth')
 export class AuthController {
-  constructor(private readonly auth: AuthService) {}
+  constructor(
+    private readonly auth: AuthService,
+    private readonly sessions: SessionsService,
+  ) {}
 
   @Post('register')
   @Endpoint({
@@ -24,8 +37,9 @@ export class AuthController {
   async register(
     @CallerIfAny() caller: Principal | undefined,
     @Body() body: RegisterDto,
+    @FromDevice() device: Device,
   ): Promise<SignInDto> {
-    return toSignInDto(await this.auth.register(caller, body));
+    return toSignInDto(await this.auth.register(caller, body, device));
   }
 
   @Post('login')
@@ -35,8 +49,8 @@ export class AuthController {
     returns: SignInDto,
     errors: ['INVALID_CREDENTIALS'],
   })
-  async login(@Body() body: LoginDto): Promise<SignInDto> {
-    return toSignInDto(await this.auth.login(body));
+  async login(@Body() body: LoginDto, @FromDevice() device: Device): Promise<SignInDto> {
+    return toSignInDto(await this.auth.login(body, device));
   }
 
   @Post('refresh')
@@ -44,12 +58,13 @@ export class AuthController {
     access: 'public',
     summary: 'Trade a refresh token for new tokens',
     description:
-      'A refresh token is good once; the session ends 30 days after its sign-in at the latest.',
+      'A refresh token is good once; for a few seconds more it gets the same answer again. Used later ' +
+      'than that, it ends the session. A session ends 30 days after its sign-in at the latest.',
     returns: SignInDto,
     errors: ['UNAUTHENTICATED'],
   })
-  async refresh(@Body() body: RefreshDto): Promise<SignInDto> {
-    return toSignInDto(await this.auth.refresh(body.refresh_token));
+  async refresh(@Body() body: RefreshDto, @FromDevice() device: Device): Promise<SignInDto> {
+    return toSignInDto(await this.sessions.refresh(body.refresh_token, device));
   }
 
   @Post('logout')
@@ -60,6 +75,21 @@ export class AuthController {
     status: 204,
   })
   async logout(@Caller() caller: Principal): Promise<void> {
-    await this.auth.logout(caller);
+    await this.sessions.end(caller, caller.sessionId);
+  }
+
+  @Post('password')
+  @Endpoint({
+    access: 'self:update',
+    summary: 'Change the own password',
+    description: 'Ends every other session of the user at once; the one of the token goes on.',
+    status: 204,
+    errors: ['INVALID_CREDENTIALS', 'CONFLICT'],
+  })
+  async changePassword(
+    @Caller() caller: Principal,
+    @Body() body: ChangePasswordDto,
+  ): Promise<void> {
+    await this.auth.changePassword(caller, body);
   }
 }

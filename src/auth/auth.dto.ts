@@ -1,7 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsIn, IsString, Matches, MaxLength } from 'class-validator';
+import { IsIn, IsString, IsUUID, Matches, MaxLength } from 'class-validator';
 import { type Role, ROLES } from '../common/permissions';
-import { IsEmailAddress, IsText, Trim } from '../common/validation';
+import type { Principal } from '../common/principal';
+import { IsEmailAddress, IsText, ToLowerCase, Trim } from '../common/validation';
 import {
   IsClearable,
   IsOptionalButNotNull,
@@ -10,7 +11,7 @@ import {
   UserDto,
 } from '../users/users.dto';
 import { IsNewPassword } from './password-rules';
-import type { SignIn } from './sign-in';
+import type { Session, SignIn } from './session';
 
 const PASSWORD_EXAMPLE = 'correct-horse-42';
 
@@ -99,5 +100,64 @@ export function toSignInDto({ user, tokens }: SignIn): SignInDto {
     token_type: 'Bearer',
     expires_in: tokens.expiresIn,
     refresh_token: tokens.refreshToken,
+  };
+}
+
+export class ChangePasswordDto {
+  @ApiProperty({ format: 'password', example: PASSWORD_EXAMPLE })
+  @IsString()
+  @MaxLength(1000)
+  current_password!: string;
+
+  /** At least 8 characters, at most 72 UTF-8 bytes, and none of the most used passwords. */
+  @ApiProperty({ format: 'password', example: 'another-horse-43', minLength: 8 })
+  @IsNewPassword()
+  new_password!: string;
+}
+
+export class SessionIdDto {
+  /** UUID of one of the own sessions. */
+  @ApiProperty({ format: 'uuid', example: '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c12' })
+  @ToLowerCase()
+  @IsUUID()
+  id!: string;
+}
+
+export class SessionDto {
+  @ApiProperty({ format: 'uuid', example: '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c12' })
+  id!: string;
+
+  /** True for the session of the token that asks. */
+  @ApiProperty({ example: true })
+  current!: boolean;
+
+  /** Address of the last sign-in or refresh. */
+  @ApiProperty({ type: String, nullable: true, example: '203.0.113.7' })
+  ip!: string | null;
+
+  /** Program of the last sign-in or refresh, in its own words. */
+  @ApiProperty({ type: String, nullable: true, example: 'Mozilla/5.0' })
+  user_agent!: string | null;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  created_at!: Date;
+
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T09:30:00.000Z' })
+  refreshed_at!: Date;
+
+  /** The session ends then, however often it is refreshed. */
+  @ApiProperty({ format: 'date-time', example: '2026-03-02T09:30:00.000Z' })
+  expires_at!: Date;
+}
+
+export function toSessionDto(session: Session, caller: Principal): SessionDto {
+  return {
+    id: session.id,
+    current: session.id === caller.sessionId,
+    ip: session.device.ip,
+    user_agent: session.device.userAgent,
+    created_at: session.createdAt,
+    refreshed_at: session.refreshedAt,
+    expires_at: session.expiresAt,
   };
 }

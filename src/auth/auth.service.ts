@@ -9,10 +9,10 @@ import type { AppConfig } from '../config/app-config';
 import { OrganizationsService } from '../organizations/organizations.service';
 import type { NewUser } from '../users/user';
 import { UsersService } from '../users/users.service';
-import type { LoginDto, RegisterDto } from './auth.dto';
+import type { ChangePasswordDto, LoginDto, RegisterDto } from './auth.dto';
 import { PasswordService } from './password.service';
 import { SessionsService } from './sessions.service';
-import type { SignIn } from './sign-in';
+import type { Device, SignIn } from './session';
 
 @Injectable()
 export class AuthService {
@@ -33,7 +33,11 @@ export class AuthService {
    * Without a caller: creates an organization nobody has seen yet, with the new user as its admin
    * whatever role he asks for. With an admin of the organization: adds a user to it.
    */
-  async register(caller: Principal | undefined, input: RegisterDto): Promise<SignIn> {
+  async register(
+    caller: Principal | undefined,
+    input: RegisterDto,
+    device: Device,
+  ): Promise<SignIn> {
     this.checkMayRegister(caller, input.organization_id);
     // Before anything is looked up: a known organization must not answer faster than an unknown.
     const user: NewUser = {
@@ -46,11 +50,11 @@ export class AuthService {
     };
     if (caller) return { user: await this.users.create(caller.organizationId, user) };
     const admin = await this.organizations.create(input.organization_id, user);
-    return { user: admin, tokens: await this.sessions.start(admin.organizationId, admin.id) };
+    return { user: admin, tokens: await this.sessions.start(admin, device) };
   }
 
   /** Every way to fail answers alike and takes alike. @throws AppError INVALID_CREDENTIALS */
-  async login(input: LoginDto): Promise<SignIn> {
+  async login(input: LoginDto, device: Device): Promise<SignIn> {
     const found = await this.users.findCredentials(input.organization_id, input.email);
     const matches = await this.passwords.verify(input.password, found?.passwordHash);
     if (!found || !matches || found.user.status !== 'active') {
@@ -62,19 +66,25 @@ export class AuthService {
       await this.users.upgradePasswordHash(user, await this.passwords.hash(input.password));
       this.logger.info('password hash upgraded');
     }
-    return { user, tokens: await this.sessions.start(user.organizationId, user.id) };
+    return { user, tokens: await this.sessions.start(user, device) };
   }
 
-  /** @throws AppError UNAUTHENTICATED */
-  async refresh(refreshToken: string): Promise<SignIn> {
-    const { key, tokens } = await this.sessions.refresh(refreshToken);
-    const user = await this.users.findById(key.organizationId, key.userId);
-    if (user?.status !== 'active') throw new AppError('UNAUTHENTICATED');
-    return { user, tokens };
-  }
-
-  async logout(caller: Principal): Promise<void> {
-    await this.sessions.end(caller);
+  /**
+   * Changes the caller's password. His other sessions end with the same write; his own goes on.
+   * @throws AppError INVALID_CREDENTIALS when the current password is wrong
+   */
+  async changePassword(caller: Principal, input: ChangePasswordDto): Promise<void> {
+    const { organizationId, userId, sessionId } = caller;
+    const found = await this.users.findCredentialsById(organizationId, userId);
+    const matches = await this.passwords.verify(input.current_password, found?.passwordHash);
+    if (!found || !matches) {
+      throw new AppError('INVALID_CREDENTIALS', { message: 'The current password is wrong.' });
+    }
+    const user = await this.users.setPassword(
+      found.user,
+      await this.passwords.hash(input.new_password),
+    );
+    await this.sessions.keep({ organizationId, userId, id: sessionId }, user);
   }
 
   private checkMayRegister(caller: Principal | undefined, organizationId: string): void {

@@ -1,89 +1,158 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { JwtService } from '@nestjs/jwt';
-import { v4 as randomId, v7 as timeOrderedId } from 'uuid';
+import { PinoLogger } from 'nestjs-pino';
+import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
 import type { Principal } from '../common/principal';
-import type { AppConfig } from '../config/app-config';
-import { type SessionKey, SessionsRepository } from './sessions.repository';
-import type { TokenPair } from './sign-in';
+import { type AppConfig, deriveKey } from '../config/app-config';
+import type { User } from '../users/user';
+import { UsersService } from '../users/users.service';
+import { AccessTokens } from './access-tokens';
+import type { Device, Session, SessionKey, SignIn, TokenPair } from './session';
+import { SessionsRepository } from './sessions.repository';
 import {
-  ACCESS_TOKEN_TYPE,
-  AUDIENCE,
   decodeRefreshToken,
   encodeRefreshToken,
   hashSecret,
-  ISSUER,
   newRefreshSecret,
+  nextRefreshSecret,
 } from './tokens';
 
-/** Signed-in devices and their tokens. */
+/** More than anybody has devices; older ones are still good, they are only not listed. */
+const LIST_LIMIT = 100;
+
+/** Signed-in devices: their start, the trade of their tokens, their end. */
 @Injectable()
 export class SessionsService {
-  private readonly settings: AppConfig['auth'];
+  private readonly lifetimeMs: number;
+  private readonly graceMs: number;
+  /** One for each signing key; the first one makes tokens, all of them open them. */
+  private readonly keys: Buffer[];
 
   constructor(
     private readonly sessions: SessionsRepository,
-    private readonly jwt: JwtService,
+    private readonly users: UsersService,
+    private readonly accessTokens: AccessTokens,
+    private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
-    this.settings = config.get('auth', { infer: true });
+    const { keys, refreshTokenSeconds, refreshGraceMs } = config.get('auth', { infer: true });
+    this.lifetimeMs = refreshTokenSeconds * 1000;
+    this.graceMs = refreshGraceMs;
+    this.keys = keys.map(({ secret }) => deriveKey(secret, 'refresh token'));
   }
 
-  async start(organizationId: string, userId: string): Promise<TokenPair> {
-    const key = { organizationId, userId, id: timeOrderedId() };
+  async start(user: User, device: Device): Promise<TokenPair> {
     const secret = newRefreshSecret();
-    const expiresAt = new Date(Date.now() + this.settings.refreshTokenSeconds * 1000);
-    await this.sessions.insert(key, hashSecret(secret), expiresAt);
-    return this.tokens(key, secret);
+    const now = new Date();
+    const session: Session = {
+      organizationId: user.organizationId,
+      userId: user.id,
+      id: timeOrderedId(),
+      epoch: user.sessionEpoch,
+      refreshHash: hashSecret(secret),
+      previousHash: null,
+      device,
+      createdAt: now,
+      refreshedAt: now,
+      expiresAt: new Date(now.getTime() + this.lifetimeMs),
+    };
+    await this.sessions.insert(session);
+    return this.tokens(session, secret);
   }
 
   /**
-   * Trades a refresh token for the next pair; it is good once.
+   * Trades a refresh token for the next pair. It is good once; for a few seconds more it gets the
+   * same answer, so that a lost answer or a second tab does not sign anybody out. Later its use
+   * means that two parties hold it: then the session ends for both.
    * @throws AppError UNAUTHENTICATED
    */
-  async refresh(token: string): Promise<{ key: SessionKey; tokens: TokenPair }> {
-    const given = decodeRefreshToken(token);
+  async refresh(token: string, device: Device): Promise<SignIn> {
+    const given = decodeRefreshToken(this.keys, token);
     if (!given) throw new AppError('UNAUTHENTICATED');
-    const { organizationId, userId, sessionId: id } = given;
+    const { organizationId, userId, sessionId: id, secret } = given;
     const key = { organizationId, userId, id };
+    const live = await this.findLive(key);
+    if (!live) throw new AppError('UNAUTHENTICATED');
+
+    const { user, session } = live;
+    const hash = hashSecret(secret);
+    const next = nextRefreshSecret(this.signingKey(), secret);
+    if (timingSafeEqual(session.refreshHash, hash)) {
+      const rotated = {
+        ...session,
+        refreshHash: hashSecret(next),
+        previousHash: hash,
+        device,
+        refreshedAt: new Date(),
+      };
+      if (await this.sessions.update(session, rotated)) {
+        return { user, tokens: await this.tokens(key, next) };
+      }
+    }
+    // Traded already, by this very token or an earlier one.
+    const current = await this.sessions.find(key);
+    if (current && this.isRepeat(current, hash, next)) {
+      return { user, tokens: await this.tokens(key, next) };
+    }
+    await this.sessions.remove(key);
+    this.logger.warn({ organization_id: organizationId, user_id: userId }, 'refresh token reused');
+    throw new AppError('UNAUTHENTICATED');
+  }
+
+  /** The caller's sessions, newest first. */
+  async list(caller: Principal): Promise<Session[]> {
+    const { organizationId, userId } = caller;
+    const user = await this.users.findById(organizationId, userId);
+    const sessions = await this.sessions.list(organizationId, userId, LIST_LIMIT);
+    return sessions.filter(({ epoch }) => epoch === user?.sessionEpoch);
+  }
+
+  /** Ends a session of the caller: both its tokens are worthless from the next request on. */
+  async end({ organizationId, userId }: Principal, id: string): Promise<void> {
+    const found = await this.sessions.remove({ organizationId, userId, id });
+    if (!found) throw new AppError('NOT_FOUND');
+  }
+
+  /** Takes one session along into the new epoch that has just ended all of them. */
+  async keep(key: SessionKey, user: User): Promise<void> {
     const session = await this.sessions.find(key);
-    if (!session || !timingSafeEqual(session.refreshHash, hashSecret(given.secret))) {
-      throw new AppError('UNAUTHENTICATED');
-    }
-    const secret = newRefreshSecret();
-    if (!(await this.sessions.rotate(key, session, hashSecret(secret)))) {
-      throw new AppError('UNAUTHENTICATED');
-    }
-    return { key, tokens: await this.tokens(key, secret) };
+    if (session) await this.sessions.update(session, { ...session, epoch: user.sessionEpoch });
   }
 
-  async isLive(key: SessionKey): Promise<boolean> {
-    return (await this.sessions.find(key)) !== undefined;
+  /** A session and its user; undefined when either of them is over. */
+  async findLive(key: SessionKey): Promise<{ user: User; session: Session } | undefined> {
+    const [user, session] = await Promise.all([
+      this.users.findById(key.organizationId, key.userId),
+      this.sessions.find(key),
+    ]);
+    if (user?.status !== 'active' || session?.epoch !== user.sessionEpoch) return undefined;
+    return { user, session };
   }
 
-  /** Ends the caller's session: both of its tokens are worthless from the next request on. */
-  async end({ organizationId, userId, sessionId }: Principal): Promise<void> {
-    await this.sessions.remove({ organizationId, userId, id: sessionId });
+  private isRepeat(session: Session, hash: Buffer, next: Buffer): boolean {
+    return (
+      session.previousHash !== null &&
+      timingSafeEqual(session.previousHash, hash) &&
+      timingSafeEqual(session.refreshHash, hashSecret(next)) &&
+      Date.now() - session.refreshedAt.getTime() <= this.graceMs
+    );
+  }
+
+  private signingKey(): Buffer {
+    const [key] = this.keys;
+    if (!key) throw new Error('There is no signing key');
+    return key;
   }
 
   private async tokens(key: SessionKey, secret: Buffer): Promise<TokenPair> {
-    const { accessTokenSeconds: expiresIn } = this.settings;
-    const accessToken = await this.jwt.signAsync(
-      { org: key.organizationId, sid: key.id },
-      {
-        algorithm: 'HS256',
-        header: { alg: 'HS256', typ: ACCESS_TOKEN_TYPE },
-        issuer: ISSUER,
-        audience: AUDIENCE,
-        subject: key.userId,
-        jwtid: randomId(),
-        expiresIn,
-      },
-    );
     const { organizationId, userId, id: sessionId } = key;
-    const refreshToken = encodeRefreshToken({ organizationId, userId, sessionId, secret });
-    return { accessToken, expiresIn, refreshToken };
+    const token = { organizationId, userId, sessionId, secret };
+    return {
+      accessToken: await this.accessTokens.sign(key),
+      expiresIn: this.accessTokens.seconds,
+      refreshToken: encodeRefreshToken(this.signingKey(), token),
+    };
   }
 }

@@ -1,41 +1,64 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { decodeRefreshToken, encodeRefreshToken, hashSecret, newRefreshSecret } from './tokens';
+import {
+  decodeRefreshToken,
+  encodeRefreshToken,
+  hashSecret,
+  newRefreshSecret,
+  nextRefreshSecret,
+} from './tokens';
 
-const organizationId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/);
+const key = randomBytes(32);
+const other = randomBytes(32);
+const token = fc.record({
+  organizationId: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/),
+  userId: fc.uuid(),
+  sessionId: fc.uuid(),
+  secret: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes)),
+});
 
 describe('Refresh tokens', () => {
-  it('say where they belong, and nothing readable', () => {
+  it('open with any of the keys, and are nothing readable', () => {
     fc.assert(
-      fc.property(organizationId, fc.uuid(), fc.uuid(), (organization, userId, sessionId) => {
-        const token = {
-          organizationId: organization,
-          userId,
-          sessionId,
-          secret: newRefreshSecret(),
-        };
-        const text = encodeRefreshToken(token);
+      fc.property(token, (given) => {
+        const text = encodeRefreshToken(key, given);
         expect(text).toMatch(/^[\w-]{43,}$/);
-        expect(decodeRefreshToken(text)).toEqual(token);
+        expect(decodeRefreshToken([other, key], text)).toEqual(given);
+        expect(decodeRefreshToken([other], text)).toBeUndefined();
       }),
     );
   });
 
-  it('are not made of any other text', () => {
+  it('do not open when a character was changed', () => {
+    fc.assert(
+      fc.property(
+        token,
+        fc.nat(),
+        fc.constantFrom('A', 'z', '0', '_', '='),
+        (given, at, character) => {
+          const text = encodeRefreshToken(key, given);
+          const index = at % text.length;
+          const altered = text.slice(0, index) + character + text.slice(index + 1);
+          fc.pre(altered !== text);
+          expect(decodeRefreshToken([key], altered)).toBeUndefined();
+        },
+      ),
+    );
+  });
+
+  it('are made of no other text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
-        const decoded = decodeRefreshToken(text);
-        // Whatever opens must at least be spelled as we spell it.
-        if (decoded) expect(encodeRefreshToken(decoded)).toBe(text);
+        expect(decodeRefreshToken([key], text)).toBeUndefined();
       }),
     );
   });
 
-  it('are kept as the hash of 256 random bits', () => {
+  it('follow one another in one way only', () => {
     const secret = newRefreshSecret();
-    expect(secret).toHaveLength(32);
-    expect(hashSecret(secret)).toHaveLength(32);
-    expect(newRefreshSecret().equals(secret)).toBe(false);
-    expect(decodeRefreshToken(randomUUID())).toBeUndefined();
+    expect(nextRefreshSecret(key, secret)).toEqual(nextRefreshSecret(key, secret));
+    expect(nextRefreshSecret(key, secret)).not.toEqual(nextRefreshSecret(other, secret));
+    expect(nextRefreshSecret(key, secret)).toHaveLength(32);
+    expect(hashSecret(secret)).not.toEqual(hashSecret(nextRefreshSecret(key, secret)));
   });
 });

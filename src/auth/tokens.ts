@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { parse as uuidToBytes, stringify as bytesToUuid } from 'uuid';
 
 export const ISSUER = 'crm-backend';
@@ -24,12 +24,20 @@ export interface RefreshToken {
   secret: Buffer;
 }
 
+const MAC_BYTES = 16;
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
-const HEAD_BYTES = 2 * ID_BYTES + SECRET_BYTES;
 
 export function newRefreshSecret(): Buffer {
   return randomBytes(SECRET_BYTES);
+}
+
+/**
+ * The secret that follows another one. Derived, so that a client who asks again because the answer
+ * got lost gets the same token, and of many who ask at once each gets the same.
+ */
+export function nextRefreshSecret(key: Buffer, secret: Buffer): Buffer {
+  return createHmac('sha256', key).update('next').update(secret).digest();
 }
 
 /** What the database keeps of a secret. It is random: a fast hash cannot be guessed backwards. */
@@ -37,30 +45,41 @@ export function hashSecret(secret: Buffer): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
+function mac(key: Buffer, payload: Buffer): Buffer {
+  return createHmac('sha256', key).update('token').update(payload).digest().subarray(0, MAC_BYTES);
+}
+
 /** Opaque to clients. The ids in it only say where to look; the secret decides. */
-export function encodeRefreshToken(token: RefreshToken): string {
-  return Buffer.concat([
+export function encodeRefreshToken(key: Buffer, token: RefreshToken): string {
+  const payload = Buffer.concat([
     uuidToBytes(token.userId),
     uuidToBytes(token.sessionId),
     token.secret,
     Buffer.from(token.organizationId),
-  ]).toString('base64url');
+  ]);
+  return Buffer.concat([mac(key, payload), payload]).toString('base64url');
 }
 
-/** undefined for what cannot be a token of ours. */
-export function decodeRefreshToken(text: string): RefreshToken | undefined {
+/**
+ * Opens a token that was made with one of the keys; undefined for any other text. The MAC tells a
+ * spent token, whose use ends the session, from one that somebody made up to end it.
+ */
+export function decodeRefreshToken(
+  keys: readonly Buffer[],
+  text: string,
+): RefreshToken | undefined {
   const bytes = Buffer.from(text, 'base64url');
-  const organizationId = bytes.subarray(HEAD_BYTES).toString();
-  if (bytes.toString('base64url') !== text || !/^[\w-]{1,64}$/.test(organizationId))
-    return undefined;
-  try {
-    return {
-      organizationId,
-      userId: bytesToUuid(bytes.subarray(0, ID_BYTES)),
-      sessionId: bytesToUuid(bytes.subarray(ID_BYTES, 2 * ID_BYTES)),
-      secret: Buffer.from(bytes.subarray(2 * ID_BYTES, HEAD_BYTES)),
-    };
-  } catch {
-    return undefined;
-  }
+  const given = bytes.subarray(0, MAC_BYTES);
+  const payload = bytes.subarray(MAC_BYTES);
+  const isOurs = keys.some(
+    (key) => given.length === MAC_BYTES && timingSafeEqual(given, mac(key, payload)),
+  );
+  if (!isOurs || bytes.toString('base64url') !== text) return undefined;
+  const secretAt = 2 * ID_BYTES;
+  return {
+    userId: bytesToUuid(payload.subarray(0, ID_BYTES)),
+    sessionId: bytesToUuid(payload.subarray(ID_BYTES, secretAt)),
+    secret: Buffer.from(payload.subarray(secretAt, secretAt + SECRET_BYTES)),
+    organizationId: payload.subarray(secretAt + SECRET_BYTES).toString(),
+  };
 }

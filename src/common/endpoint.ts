@@ -27,6 +27,8 @@ export interface EndpointOptions {
   returns?: Type;
   /** True when `data` is a list with `meta`. */
   list?: boolean;
+  /** True when `data` is a short list, always whole and without `meta`. */
+  many?: boolean;
   /**
    * Codes this route answers with on top of those that follow from its shape (token, permission,
    * parameters, body), which the document adds by itself.
@@ -49,14 +51,14 @@ const META: SchemaObject = {
   },
 };
 
-function successSchema(returns: Type, list: boolean): SchemaObject {
+function successSchema({ list, many }: EndpointOptions, returns: Type): SchemaObject {
   const item = { $ref: getSchemaPath(returns) };
   return {
     type: 'object',
     required: list ? ['success', 'data', 'meta'] : ['success', 'data'],
     properties: {
       success: { type: 'boolean', enum: [true] },
-      data: list ? { type: 'array', items: item } : item,
+      data: list || many ? { type: 'array', items: item } : item,
       ...(list ? { meta: META } : {}),
     },
   };
@@ -64,7 +66,7 @@ function successSchema(returns: Type, list: boolean): SchemaObject {
 
 /** Everything a route says about itself but its path: access, status and documentation. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { access, status = 200, returns, list = false } = options;
+  const { access, status = 200, returns } = options;
   return applyDecorators(
     SetMetadata(ACCESS_KEY, access),
     ApiExtension(ACCESS_EXTENSION, access),
@@ -78,7 +80,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
           ApiResponse({
             status,
             description: options.summary,
-            schema: successSchema(returns, list),
+            schema: successSchema(options, returns),
           }),
         ]
       : [ApiResponse({ status, description: 'Done; there is no body.' })]),

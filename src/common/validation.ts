@@ -70,6 +70,13 @@ export function Trim(): PropertyDecorator {
   );
 }
 
+/** For ids: one spelling before they are compared. */
+export function ToLowerCase(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? value.toLowerCase() : value,
+  );
+}
+
 /** RFC 5321 limits a forward path to 256 octets with its brackets: 254 for the address. */
 const EMAIL_MAX_BYTES = 254;
 

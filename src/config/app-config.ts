@@ -6,6 +6,8 @@ import {
   listOf,
   PLACEHOLDER_SECRET,
   readEnvironment,
+  type SigningKey,
+  signingKeys,
 } from './environment';
 
 /** The configuration as the code uses it: grouped, typed, in milliseconds and bytes. */
@@ -37,16 +39,19 @@ export interface AppConfig {
     migrateOnStart: boolean;
   };
   auth: {
-    jwtSecret: string;
+    /** The first one signs, all of them verify. */
+    keys: SigningKey[];
     accessTokenSeconds: number;
     refreshTokenSeconds: number;
+    /** How long a refresh token that was just traded still gets the same answer. */
+    refreshGraceMs: number;
     registrationOpen: boolean;
     /** How long an unfinished registration keeps its claims; see docs/adr/0003. */
     claimLeaseMs: number;
   };
   passwords: { cost: number; threads: number; queue: number };
   log: { level: string; pretty: boolean };
-  /** Signs list cursors; derived, so that there is one secret to keep. */
+  /** Signs list cursors. */
   cursorKey: Buffer;
 }
 
@@ -54,6 +59,11 @@ const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 function seconds(duration: string): number {
   return Number(duration.slice(0, -1)) * SECONDS[duration.slice(-1) as keyof typeof SECONDS];
+}
+
+/** A key for one purpose, so that there is one secret to keep. */
+export function deriveKey(secret: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
 }
 
 function readCertificate(path: string | undefined): Buffer | undefined {
@@ -93,22 +103,23 @@ export function toAppConfig(env: Environment): AppConfig {
       migrateOnStart: env.MIGRATE_ON_START === 'on',
     },
     auth: {
-      jwtSecret: env.JWT_SECRET,
+      keys: signingKeys(env),
       accessTokenSeconds: seconds(env.JWT_EXPIRES_IN),
       refreshTokenSeconds: seconds(env.REFRESH_EXPIRES_IN),
+      refreshGraceMs: env.REFRESH_GRACE * 1000,
       registrationOpen: env.REGISTRATION_MODE === 'open',
       claimLeaseMs: env.CLAIM_LEASE * 1000,
     },
     passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
     log: { level: env.LOG_LEVEL, pretty: env.LOG_FORMAT === 'pretty' },
-    cursorKey: Buffer.from(hkdfSync('sha256', env.JWT_SECRET, '', 'list cursor', 32)),
+    cursorKey: deriveKey(signingKeys(env)[0]?.secret ?? '', 'list cursor'),
   };
 }
 
 /** What works but should not stay so; logged once at start. */
 export function configWarnings(config: AppConfig): string[] {
   const warnings: string[] = [];
-  if (config.auth.jwtSecret === PLACEHOLDER_SECRET) {
+  if (config.auth.keys.some(({ secret }) => secret === PLACEHOLDER_SECRET)) {
     warnings.push('JWT_SECRET is the public placeholder: anybody can sign in as anybody');
   }
   if (config.production && config.cassandra.replicationFactor < 3) {

@@ -42,6 +42,7 @@ describe('The environment', () => {
       'CASSANDRA_CONTACT_POINTS',
       'CASSANDRA_TLS_CA',
       'CORS_ORIGINS',
+      'JWT_KEYS',
     ];
     expect(Object.keys(example).sort()).toEqual([...new Set(known)].sort());
     expect(toAppConfig(readEnvironment(example))).toEqual(toAppConfig(readEnvironment({})));
@@ -76,6 +77,7 @@ describe('The environment', () => {
     ['a typed secret', { JWT_SECRET: 'abcabcabc'.repeat(6) }, 'JWT_SECRET'],
     ['the default user', { CASSANDRA_USERNAME: 'cassandra' }, 'CASSANDRA_USERNAME'],
     ['the default password', { CASSANDRA_PASSWORD: '' }, 'CASSANDRA_PASSWORD'],
+    ['a weak one of several keys', { JWT_KEYS: `a:${production.JWT_SECRET},b:short` }, 'JWT_KEYS'],
     ['no contact points', { CASSANDRA_CONTACT_POINTS: '' }, 'CASSANDRA_CONTACT_POINTS'],
     ['cheap hashes', { BCRYPT_COST: '9' }, 'BCRYPT_COST'],
   ])('refuses %s in production', (_kind, override, name) => {

@@ -104,8 +104,13 @@ export class Environment {
   @Duration()
   JWT_EXPIRES_IN: string = '1d';
 
+  JWT_KEYS?: string;
+
   @Duration()
   REFRESH_EXPIRES_IN: string = '30d';
+
+  @Whole(0, 30)
+  REFRESH_GRACE: number = 10;
 
   @OneOf('open', 'closed')
   REGISTRATION_MODE: string = 'open';
@@ -164,16 +169,34 @@ const SECRET_MIN_BYTES = 32;
 /** A key of fewer different characters was typed, not drawn. */
 const SECRET_MIN_DISTINCT = 8;
 
-function productionFaults(env: Environment): string[] {
-  const faults: string[] = [];
-  const secret = env.JWT_SECRET;
-  if (
+function isWeak(secret: string): boolean {
+  return (
     secret === PLACEHOLDER_SECRET ||
     Buffer.byteLength(secret) < SECRET_MIN_BYTES ||
     new Set(secret).size < SECRET_MIN_DISTINCT
-  ) {
+  );
+}
+
+/** A secret that signs tokens, and the name by which a token says which one it was. */
+export interface SigningKey {
+  kid: string;
+  secret: string;
+}
+
+/** JWT_KEYS, or JWT_SECRET as the only key. The first one signs, all of them verify. */
+export function signingKeys(env: Environment): SigningKey[] {
+  if (!env.JWT_KEYS) return [{ kid: 'default', secret: env.JWT_SECRET }];
+  return listOf(env.JWT_KEYS).map((entry) => {
+    const colon = entry.indexOf(':');
+    return { kid: entry.slice(0, colon), secret: entry.slice(colon + 1) };
+  });
+}
+
+function productionFaults(env: Environment): string[] {
+  const faults: string[] = [];
+  if (signingKeys(env).some(({ secret }) => isWeak(secret))) {
     faults.push(
-      `JWT_SECRET must be ${String(SECRET_MIN_BYTES)} random bytes or more in production: openssl rand -base64 48`,
+      `${env.JWT_KEYS ? 'Each secret of JWT_KEYS' : 'JWT_SECRET'} must be ${String(SECRET_MIN_BYTES)} random bytes or more in production: openssl rand -base64 48`,
     );
   }
   if (env.CASSANDRA_USERNAME === 'cassandra' || env.CASSANDRA_PASSWORD === 'cassandra') {
@@ -189,6 +212,10 @@ function otherFaults(env: Environment): string[] {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       faults.push('CORS_ORIGINS must list exact origins such as https://app.example.com');
     }
+  }
+  const kids = listOf(env.JWT_KEYS).map((entry) => /^([\w.-]{1,64}):.+$/.exec(entry)?.[1]);
+  if (kids.includes(undefined) || new Set(kids).size !== kids.length) {
+    faults.push('JWT_KEYS must be a list of different kid:secret pairs, the signing one first');
   }
   if (!/^(\d{1,2}|[0-9a-fA-F.:/,\s]*[.:][0-9a-fA-F.:/,\s]*)$/.test(env.TRUST_PROXY)) {
     faults.push('TRUST_PROXY must be a number of hops or a list of networks, never "true"');
@@ -210,7 +237,7 @@ export function listOf(value: string | undefined): string[] {
 export function readEnvironment(source: Record<string, string | undefined>): Environment {
   const given = Object.fromEntries(
     Object.keys(new Environment())
-      .concat('CASSANDRA_CONTACT_POINTS', 'CASSANDRA_TLS_CA', 'CORS_ORIGINS')
+      .concat('CASSANDRA_CONTACT_POINTS', 'CASSANDRA_TLS_CA', 'CORS_ORIGINS', 'JWT_KEYS')
       .filter((name) => (source[name] ?? '').trim() !== '')
       .map((name) => [name, source[name]]),
   );

@@ -14,6 +14,8 @@ export interface User {
   status: UserStatus;
   /** Grows by one with every change; a change names the version it was made from. */
   version: number;
+  /** Sessions that were made in another epoch are over. */
+  sessionEpoch: number;
   createdAt: Date;
   updatedAt: Date;
 }

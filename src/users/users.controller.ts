@@ -70,6 +70,18 @@ export class UsersController {
   async deactivate(@Caller() caller: Principal, @Param() { id }: UserIdDto): Promise<void> {
     await this.users.deactivate(caller, id);
   }
+
+  @Delete(':id/sessions')
+  @Endpoint({
+    access: 'users:update',
+    summary: 'End every session of a user',
+    description: 'The user has to sign in again on every device.',
+    status: 204,
+    errors: ['CONFLICT'],
+  })
+  async endSessions(@Caller() caller: Principal, @Param() { id }: UserIdDto): Promise<void> {
+    await this.users.endSessions(caller, id);
+  }
 }
 
 function toChange(body: ChangeUserDto) {

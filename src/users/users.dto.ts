@@ -1,8 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
 import { IsIn, IsUUID, ValidateIf } from 'class-validator';
 import { type Role, ROLES } from '../common/permissions';
-import { IsText, Trim } from '../common/validation';
+import { IsText, ToLowerCase, Trim } from '../common/validation';
 import { type User, USER_STATUSES, type UserStatus } from './user';
 
 export const NAME_MAX_BYTES = 200;
@@ -18,9 +17,7 @@ export const IsClearable = () =>
 export class UserIdDto {
   /** UUID of a user of the own organization. */
   @ApiProperty({ format: 'uuid', example: '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11' })
-  @Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' ? value.toLowerCase() : value,
-  )
+  @ToLowerCase()
   @IsUUID()
   id!: string;
 }

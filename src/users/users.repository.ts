@@ -18,6 +18,7 @@ interface UserRow {
   role: Role;
   status: RowStatus;
   version: number;
+  session_epoch: number;
   created_at: Date;
   updated_at: Date;
   admin_count: number | null;
@@ -25,7 +26,7 @@ interface UserRow {
 }
 
 const COLUMNS = `organization_id, id, email, password_hash, first_name, last_name, role, status,
-  version, operation_id, created_at, updated_at, admin_count`;
+  version, session_epoch, operation_id, created_at, updated_at, admin_count`;
 
 const findById = defineQuery<UserRow>(
   'users.findById',
@@ -42,9 +43,9 @@ const readAdminCount = defineQuery<{ admin_count: number | null }>(
 const insert = defineQuery(
   'users.insert',
   `INSERT INTO users (organization_id, id, email, password_hash, first_name, last_name, role, status,
-     version, operation_id, created_at, updated_at)
+     version, session_epoch, operation_id, created_at, updated_at)
    VALUES (:organization_id, :id, :email, :password_hash, :first_name, :last_name, :role, 'active',
-     1, :operation_id, :now, :now)
+     1, 1, :operation_id, :now, :now)
    IF NOT EXISTS`,
 );
 // A day is far beyond the longest stall of a request: its process gives up after minutes.
@@ -56,7 +57,8 @@ const insertFence = defineQuery(
 const update = defineQuery(
   'users.update',
   `UPDATE users SET first_name = :first_name, last_name = :last_name, role = :role,
-     status = :status, password_hash = :password_hash, version = :next_version,
+     status = :status, password_hash = :password_hash, session_epoch = :session_epoch,
+     version = :next_version,
      operation_id = :operation_id, updated_at = :now
    WHERE organization_id = :organization_id AND id = :id IF version = :version`,
 );
@@ -73,6 +75,8 @@ export interface UserUpdate {
   role?: Role;
   status?: UserStatus;
   passwordHash?: string;
+  /** Ends every session of the user. */
+  endSessions?: boolean;
 }
 
 /** A change of the number of active admins, from what it was read as. */
@@ -180,6 +184,7 @@ export class UsersRepository {
       role: change.role,
       status: change.status,
       password_hash: change.passwordHash,
+      session_epoch: change.endSessions ? current.version + 1 : undefined,
       version: current.version,
       next_version: current.version + 1,
       operation_id: operationId,
@@ -225,6 +230,7 @@ function toUser(row: UserRow): User {
     role: row.role,
     status: row.status === 'active' ? 'active' : 'deactivated',
     version: row.version,
+    sessionEpoch: row.session_epoch,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };

@@ -66,7 +66,9 @@ export class UsersService {
       const from = adminsDelta === 0 ? null : await this.users.readAdminCount(user.organizationId);
       const to = (from ?? 0) + adminsDelta;
       if (adminsDelta < 0 && to < 1) throw new AppError('LAST_ADMIN');
-      if (await this.users.update(user, change, adminsDelta === 0 ? undefined : { from, to })) {
+      // A user who comes back later must not find his old sessions alive.
+      const update = { ...change, endSessions: change.status === 'deactivated' };
+      if (await this.users.update(user, update, adminsDelta === 0 ? undefined : { from, to })) {
         return this.get(caller, id);
       }
       await sleep(Math.random() * 50 * (attempt + 1));
@@ -77,6 +79,33 @@ export class UsersService {
   /** Ends the user's access from his next request on. Doing it again changes nothing. */
   async deactivate(caller: Principal, id: string): Promise<void> {
     await this.change(caller, id, { status: 'deactivated' });
+  }
+
+  /** Ends every session of a user, from the next request on. */
+  async endSessions(caller: Principal, id: string): Promise<void> {
+    await this.updateUntilDone(() => this.get(caller, id), { endSessions: true });
+  }
+
+  /** Sets a new password and ends every session, in one write. Returns the user afterwards. */
+  async setPassword(user: User, passwordHash: string): Promise<User> {
+    const read = async () => {
+      const current = await this.users.findById(user.organizationId, user.id);
+      if (current?.status !== 'active') throw new AppError('UNAUTHENTICATED');
+      return current;
+    };
+    await this.updateUntilDone(read, { passwordHash, endSessions: true });
+    return read();
+  }
+
+  private async updateUntilDone(
+    read: () => Promise<User>,
+    update: { passwordHash?: string; endSessions: true },
+  ): Promise<void> {
+    for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt++) {
+      if (await this.users.update(await read(), update)) return;
+      await sleep(Math.random() * 50 * (attempt + 1));
+    }
+    throw new AppError('CONFLICT');
   }
 
   /** See UserCreationService.create. The caller has checked that the organization may have him. */
@@ -100,6 +129,10 @@ export class UsersService {
   /** Keeps an unfinished creation from ever finishing. False: it has finished. */
   fence(organizationId: string, id: string): Promise<boolean> {
     return this.users.fence(organizationId, id);
+  }
+
+  findCredentialsById(organizationId: string, id: string): Promise<UserCredentials | undefined> {
+    return this.users.findCredentials(organizationId, id);
   }
 
   /** For login: a claim counts only if its user is there and has this very address. */

@@ -71,7 +71,7 @@ describe('Registration', () => {
     it('any, a bad or expired token: 401, and nothing is created', async () => {
       const admin = await server.api.newAdmin();
       const claims = jwt.decode(admin.token) as Record<string, unknown>;
-      const header = { alg: 'HS256', typ: 'at+jwt' };
+      const header = { alg: 'HS256', typ: 'at+jwt', kid: 'default' };
       const expired = jwt.sign({ ...claims, exp: 1 }, TEST_SECRET, { header });
       for (const token of ['garbage', '', expired]) {
         const account = newAccount(newOrganizationId());
