@@ -108,6 +108,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .setDescription(INTRODUCTION.trim())
     .setVersion('1')
     .addTag('Sign-in', 'From an email and a password to tokens')
+    .addTag('Invitations', 'The way into an organization that exists')
     .addTag('Users', 'The people of the own organization')
     .addTag('Organization', 'The tenant itself')
     .addTag('Operations', 'Probes; no sign-in needed')

@@ -4,14 +4,17 @@ import { Endpoint } from '../common/endpoint';
 import { Caller, CallerIfAny, type Principal } from '../common/principal';
 import {
   ChangePasswordDto,
+  ForgotPasswordDto,
   LoginDto,
   RefreshDto,
   RegisterDto,
+  ResetPasswordDto,
   SignInDto,
   toSignInDto,
 } from './auth.dto';
 import { AuthService } from './auth.service';
 import { FromDevice } from './device.decorator';
+import { PasswordResetService } from './password-reset.service';
 import type { Device } from './session';
 import { SessionsService } from './sessions.service';
 
@@ -21,6 +24,7 @@ export class AuthController {
   constructor(
     private readonly auth: AuthService,
     private readonly sessions: SessionsService,
+    private readonly resets: PasswordResetService,
   ) {}
 
   @Post('register')
@@ -29,7 +33,8 @@ export class AuthController {
     summary: 'Register a user',
     description:
       'Without a token: creates a new organization, and the user is its admin whatever `role` says. ' +
-      'With the token of an admin: adds a user to his organization, and the answer has no tokens.',
+      'With the token of an admin: adds a user to his organization, and the answer has no tokens. ' +
+      'With an `invitation_token`: the user joins with the email and the role of the invitation.',
     status: 201,
     returns: SignInDto,
     errors: ['FORBIDDEN', 'INVITATION_REQUIRED', 'REGISTRATION_CLOSED', 'EMAIL_TAKEN', 'CONFLICT'],
@@ -76,6 +81,29 @@ export class AuthController {
   })
   async logout(@Caller() caller: Principal): Promise<void> {
     await this.sessions.end(caller, caller.sessionId);
+  }
+
+  @Post('password/forgot')
+  @Endpoint({
+    access: 'public',
+    summary: 'Ask for a link to set a new password',
+    description: 'Answers 202 whether there is such a user or not. The link is good for an hour.',
+    status: 202,
+  })
+  async forgotPassword(@Body() body: ForgotPasswordDto): Promise<void> {
+    await this.resets.request(body.organization_id, body.email);
+  }
+
+  @Post('password/reset')
+  @Endpoint({
+    access: 'public',
+    summary: 'Set a new password by the token of such a link',
+    description: 'The token is good once. Every session of the user ends.',
+    status: 204,
+    errors: ['INVALID_CREDENTIALS', 'CONFLICT'],
+  })
+  async resetPassword(@Body() body: ResetPasswordDto): Promise<void> {
+    await this.resets.complete(body.organization_id, body.token, body.new_password);
   }
 
   @Post('password')

@@ -55,6 +55,33 @@ export class RegisterDto extends OrganizationAndEmailDto {
   @IsOptionalButNotNull()
   @IsIn(ROLES)
   role?: Role;
+
+  /** From the link of an invitation: the way into an organization that exists. */
+  @ApiPropertyOptional({ type: String })
+  @IsOptionalButNotNull()
+  @IsString()
+  @MaxLength(200)
+  invitation_token?: string;
+}
+
+export class ForgotPasswordDto extends OrganizationAndEmailDto {}
+
+export class ResetPasswordDto {
+  /** The organization in the link. */
+  @ApiProperty({ example: 'org_123' })
+  @IsText({ max: 64 })
+  organization_id!: string;
+
+  /** The token in the link. */
+  @ApiProperty({ example: 'AZfBsnpTfDGdLg9vKmuMEQGXwbJ6U3wxnS4Pbyprjt-3yB4s' })
+  @IsString()
+  @MaxLength(200)
+  token!: string;
+
+  /** At least 8 characters, at most 72 UTF-8 bytes, and none of the most used passwords. */
+  @ApiProperty({ format: 'password', example: 'another-horse-43', minLength: 8 })
+  @IsNewPassword()
+  new_password!: string;
 }
 
 export class LoginDto extends OrganizationAndEmailDto {

@@ -1,24 +1,29 @@
 import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
+import { MailModule } from '../mail/mail.module';
 import { OrganizationsModule } from '../organizations/organizations.module';
 import { UsersModule } from '../users/users.module';
 import { AccessTokens } from './access-tokens';
 import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
 import { JwtStrategy } from './jwt.strategy';
+import { PasswordResetService } from './password-reset.service';
+import { PasswordResetsRepository } from './password-resets.repository';
 import { PasswordService } from './password.service';
 import { SessionsController } from './sessions.controller';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
 
 @Module({
-  imports: [UsersModule, OrganizationsModule, JwtModule.register({})],
+  imports: [UsersModule, OrganizationsModule, MailModule, JwtModule.register({})],
   controllers: [AuthController, SessionsController],
   providers: [
     AuthService,
     PasswordService,
     SessionsService,
     SessionsRepository,
+    PasswordResetService,
+    PasswordResetsRepository,
     AccessTokens,
     JwtStrategy,
   ],

@@ -6,6 +6,7 @@ import { AppError } from '../common/errors';
 import { isAllowed } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
+import { InvitationsService } from '../organizations/invitations.service';
 import { OrganizationsService } from '../organizations/organizations.service';
 import type { NewUser } from '../users/user';
 import { UsersService } from '../users/users.service';
@@ -21,6 +22,7 @@ export class AuthService {
   constructor(
     private readonly users: UsersService,
     private readonly organizations: OrganizationsService,
+    private readonly invitations: InvitationsService,
     private readonly passwords: PasswordService,
     private readonly sessions: SessionsService,
     private readonly logger: PinoLogger,
@@ -31,14 +33,16 @@ export class AuthService {
 
   /**
    * Without a caller: creates an organization nobody has seen yet, with the new user as its admin
-   * whatever role he asks for. With an admin of the organization: adds a user to it.
+   * whatever role he asks for. With an admin of the organization: adds a user to it. With an
+   * invitation: the user joins with its email and role.
    */
   async register(
     caller: Principal | undefined,
     input: RegisterDto,
     device: Device,
   ): Promise<SignIn> {
-    this.checkMayRegister(caller, input.organization_id);
+    const { organization_id: organizationId, invitation_token: invitation } = input;
+    if (invitation === undefined) this.checkMayRegister(caller, organizationId);
     // Before anything is looked up: a known organization must not answer faster than an unknown.
     const user: NewUser = {
       id: timeOrderedId(),
@@ -48,9 +52,14 @@ export class AuthService {
       lastName: input.last_name,
       role: input.role ?? 'member',
     };
-    if (caller) return { user: await this.users.create(caller.organizationId, user) };
-    const admin = await this.organizations.create(input.organization_id, user);
-    return { user: admin, tokens: await this.sessions.start(admin, device) };
+    if (invitation === undefined && caller) {
+      return { user: await this.users.create(caller.organizationId, user) };
+    }
+    const created =
+      invitation === undefined
+        ? await this.organizations.create(organizationId, user)
+        : await this.invitations.accept(organizationId, invitation, user);
+    return { user: created, tokens: await this.sessions.start(created, device) };
   }
 
   /** Every way to fail answers alike and takes alike. @throws AppError INVALID_CREDENTIALS */

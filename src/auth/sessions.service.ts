@@ -4,6 +4,7 @@ import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
 import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
+import { hashSecret, newSecret } from '../common/opaque-token';
 import type { Principal } from '../common/principal';
 import { type AppConfig, deriveKey } from '../config/app-config';
 import type { User } from '../users/user';
@@ -11,13 +12,7 @@ import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens';
 import type { Device, Session, SessionKey, SignIn, TokenPair } from './session';
 import { SessionsRepository } from './sessions.repository';
-import {
-  decodeRefreshToken,
-  encodeRefreshToken,
-  hashSecret,
-  newRefreshSecret,
-  nextRefreshSecret,
-} from './tokens';
+import { decodeRefreshToken, encodeRefreshToken, nextRefreshSecret } from './tokens';
 
 /** More than anybody has devices; older ones are still good, they are only not listed. */
 const LIST_LIMIT = 100;
@@ -44,7 +39,7 @@ export class SessionsService {
   }
 
   async start(user: User, device: Device): Promise<TokenPair> {
-    const secret = newRefreshSecret();
+    const secret = newSecret();
     const now = new Date();
     const session: Session = {
       organizationId: user.organizationId,

@@ -1,12 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import {
-  decodeRefreshToken,
-  encodeRefreshToken,
-  hashSecret,
-  newRefreshSecret,
-  nextRefreshSecret,
-} from './tokens';
+import { hashSecret, newSecret } from '../common/opaque-token';
+import { decodeRefreshToken, encodeRefreshToken, nextRefreshSecret } from './tokens';
 
 const key = randomBytes(32);
 const other = randomBytes(32);
@@ -55,7 +50,7 @@ describe('Refresh tokens', () => {
   });
 
   it('follow one another in one way only', () => {
-    const secret = newRefreshSecret();
+    const secret = newSecret();
     expect(nextRefreshSecret(key, secret)).toEqual(nextRefreshSecret(key, secret));
     expect(nextRefreshSecret(key, secret)).not.toEqual(nextRefreshSecret(other, secret));
     expect(nextRefreshSecret(key, secret)).toHaveLength(32);

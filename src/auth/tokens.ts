@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parse as uuidToBytes, stringify as bytesToUuid } from 'uuid';
 
 export const ISSUER = 'crm-backend';
@@ -28,21 +28,12 @@ const MAC_BYTES = 16;
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
 
-export function newRefreshSecret(): Buffer {
-  return randomBytes(SECRET_BYTES);
-}
-
 /**
  * The secret that follows another one. Derived, so that a client who asks again because the answer
  * got lost gets the same token, and of many who ask at once each gets the same.
  */
 export function nextRefreshSecret(key: Buffer, secret: Buffer): Buffer {
   return createHmac('sha256', key).update('next').update(secret).digest();
-}
-
-/** What the database keeps of a secret. It is random: a fast hash cannot be guessed backwards. */
-export function hashSecret(secret: Buffer): Buffer {
-  return createHash('sha256').update(secret).digest();
 }
 
 function mac(key: Buffer, payload: Buffer): Buffer {

@@ -4,6 +4,7 @@ import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/deadline';
 import { allQueries, type Query } from './define-query';
+import { Lease } from './lease';
 import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';
 
 /** Values for the named markers of a statement. `undefined` leaves a column as it is. */
@@ -126,6 +127,14 @@ export class CassandraService implements OnApplicationShutdown {
         PrepareHandler.getPrepared(this.client, policy, query.cql, this.keyspace),
       );
     }
+  }
+
+  /**
+   * Runs `work` as the only process of the cluster that does it.
+   * @throws LeaseLostError at once when another process holds the lease
+   */
+  async underLease(name: string, work: (lease: Lease) => Promise<void>): Promise<void> {
+    await Lease.hold(this.client, name, 0, work);
   }
 
   // Not onModuleDestroy: that runs before the requests in flight have finished.

@@ -1,5 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   ConfigError,
   type Environment,
@@ -50,6 +51,16 @@ export interface AppConfig {
     claimLeaseMs: number;
   };
   passwords: { cost: number; threads: number; queue: number };
+  mail: {
+    /** null: messages become files in `folder`. */
+    smtpUrl: string | null;
+    from: string;
+    folder: string;
+    /** Where the links in mails lead, without a slash at its end. */
+    appUrl: string;
+  };
+  /** Whether this process does background work. */
+  workers: boolean;
   log: { level: string; pretty: boolean };
   /** Signs list cursors. */
   cursorKey: Buffer;
@@ -111,6 +122,13 @@ export function toAppConfig(env: Environment): AppConfig {
       claimLeaseMs: env.CLAIM_LEASE * 1000,
     },
     passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
+    mail: {
+      smtpUrl: env.SMTP_URL ?? null,
+      from: env.MAIL_FROM,
+      folder: join('.local', 'mail'),
+      appUrl: env.APP_URL.replace(/\/+$/, ''),
+    },
+    workers: env.WORKERS === 'on',
     log: { level: env.LOG_LEVEL, pretty: env.LOG_FORMAT === 'pretty' },
     cursorKey: deriveKey(signingKeys(env)[0]?.secret ?? '', 'list cursor'),
   };

@@ -9,6 +9,7 @@ const production = {
   CASSANDRA_CONTACT_POINTS: 'db1,db2',
   CASSANDRA_USERNAME: 'crm',
   CASSANDRA_PASSWORD: 'a-password-of-its-own',
+  SMTP_URL: 'smtp://mail.example.com',
   JWT_SECRET: 'M2E0ZjVhNmI3YzhkOWUwZjFhMmIzYzRkNWU2Zjd',
 };
 
@@ -43,6 +44,7 @@ describe('The environment', () => {
       'CASSANDRA_TLS_CA',
       'CORS_ORIGINS',
       'JWT_KEYS',
+      'SMTP_URL',
     ];
     expect(Object.keys(example).sort()).toEqual([...new Set(known)].sort());
     expect(toAppConfig(readEnvironment(example))).toEqual(toAppConfig(readEnvironment({})));

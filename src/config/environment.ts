@@ -144,6 +144,17 @@ export class Environment {
   @Whole(1, 600)
   SHUTDOWN_TIMEOUT: number = 30;
 
+  SMTP_URL?: string;
+
+  @Text()
+  MAIL_FROM: string = 'CRM <no-reply@localhost>';
+
+  @Text()
+  APP_URL: string = 'http://localhost:3000';
+
+  @OneOf('on', 'off')
+  WORKERS: string = 'on';
+
   @OneOf('on', 'off')
   DOCS: string = 'on';
 
@@ -202,6 +213,7 @@ function productionFaults(env: Environment): string[] {
   if (env.CASSANDRA_USERNAME === 'cassandra' || env.CASSANDRA_PASSWORD === 'cassandra') {
     faults.push('CASSANDRA_USERNAME and CASSANDRA_PASSWORD must not be the defaults in production');
   }
+  if (!env.SMTP_URL) faults.push('SMTP_URL must be set in production');
   if (env.BCRYPT_COST < 10) faults.push('BCRYPT_COST must be 10 or more in production');
   return faults;
 }
@@ -212,6 +224,12 @@ function otherFaults(env: Environment): string[] {
     if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
       faults.push('CORS_ORIGINS must list exact origins such as https://app.example.com');
     }
+  }
+  if (env.SMTP_URL && !/^smtps?:\/\/[^/]+/.test(env.SMTP_URL)) {
+    faults.push('SMTP_URL must look like smtp://user:password@mail.example.com:587');
+  }
+  if (!URL.canParse(env.APP_URL) || !/^https?:/.test(env.APP_URL)) {
+    faults.push('APP_URL must be the http or https address of your front end');
   }
   const kids = listOf(env.JWT_KEYS).map((entry) => /^([\w.-]{1,64}):.+$/.exec(entry)?.[1]);
   if (kids.includes(undefined) || new Set(kids).size !== kids.length) {
@@ -230,6 +248,15 @@ export function listOf(value: string | undefined): string[] {
     .filter((part) => part !== '');
 }
 
+/** Variables without a default, which a new Environment does not show. */
+const OPTIONAL = [
+  'CASSANDRA_CONTACT_POINTS',
+  'CASSANDRA_TLS_CA',
+  'CORS_ORIGINS',
+  'JWT_KEYS',
+  'SMTP_URL',
+];
+
 /**
  * Reads and checks the variables. A variable that is set to nothing counts as unset.
  * @throws ConfigError that lists every fault at once, by name and never by value.
@@ -237,7 +264,7 @@ export function listOf(value: string | undefined): string[] {
 export function readEnvironment(source: Record<string, string | undefined>): Environment {
   const given = Object.fromEntries(
     Object.keys(new Environment())
-      .concat('CASSANDRA_CONTACT_POINTS', 'CASSANDRA_TLS_CA', 'CORS_ORIGINS', 'JWT_KEYS')
+      .concat(OPTIONAL)
       .filter((name) => (source[name] ?? '').trim() !== '')
       .map((name) => [name, source[name]]),
   );

@@ -1,13 +1,22 @@
 import { Module } from '@nestjs/common';
+import { MailModule } from '../mail/mail.module';
 import { UsersModule } from '../users/users.module';
+import { InvitationsController } from './invitations.controller';
+import { InvitationsRepository } from './invitations.repository';
+import { InvitationsService } from './invitations.service';
 import { OrganizationsController } from './organizations.controller';
 import { OrganizationsRepository } from './organizations.repository';
 import { OrganizationsService } from './organizations.service';
 
 @Module({
-  imports: [UsersModule],
-  controllers: [OrganizationsController],
-  providers: [OrganizationsService, OrganizationsRepository],
-  exports: [OrganizationsService],
+  imports: [UsersModule, MailModule],
+  controllers: [OrganizationsController, InvitationsController],
+  providers: [
+    OrganizationsService,
+    OrganizationsRepository,
+    InvitationsService,
+    InvitationsRepository,
+  ],
+  exports: [OrganizationsService, InvitationsService],
 })
 export class OrganizationsModule {}

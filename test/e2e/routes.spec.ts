@@ -14,6 +14,8 @@ const PUBLIC = [
   'GET /health/ready',
   'GET /health/startup',
   'POST /api/auth/login',
+  'POST /api/auth/password/forgot',
+  'POST /api/auth/password/reset',
   'POST /api/auth/refresh',
 ];
 /** Routes where a token is welcome and not needed. */
@@ -171,6 +173,8 @@ describe('Every route', () => {
     for (const [schema, { properties }] of Object.entries(schemas)) {
       if (schema === 'Error') continue;
       for (const [field, property] of Object.entries(properties ?? {})) {
+        // An example would be sent along by Swagger UI, and no invitation of that token exists.
+        if (field === 'invitation_token') continue;
         const shown = property.example ?? property.enum ?? property.$ref ?? property.allOf;
         expect([schema, field, shown]).not.toContain(undefined);
       }

@@ -6,7 +6,15 @@ const LOG = join(FOLDER, 'server.log');
 const SECRETS = join(FOLDER, 'secrets.json');
 
 /** Field names of requests and answers whose values must never be in a log. */
-const SECRET_FIELDS = ['password', 'access_token', 'refresh_token'];
+const SECRET_FIELDS = [
+  'password',
+  'current_password',
+  'new_password',
+  'access_token',
+  'refresh_token',
+  'invitation_token',
+  'token',
+];
 /** Shorter values turn up by chance. */
 const MIN_LENGTH = 8;
 
@@ -20,12 +28,16 @@ export function appendToRunLog(text: string): void {
   appendFileSync(LOG, text);
 }
 
+export function rememberSecret(secret: string): void {
+  appendFileSync(SECRETS, `${JSON.stringify(secret)}\n`);
+}
+
 /** Remembers the secrets in the body of a request or an answer. */
 export function rememberSecrets(body: unknown): void {
   if (typeof body !== 'object' || body === null) return;
   for (const [name, value] of Object.entries(body)) {
     if (SECRET_FIELDS.includes(name) && typeof value === 'string' && value.length >= MIN_LENGTH) {
-      appendFileSync(SECRETS, `${JSON.stringify(value)}\n`);
+      rememberSecret(value);
     }
     rememberSecrets(value);
   }
