@@ -1,44 +1,56 @@
 // npm start and npm run dev: the server, and a database of its own where none is named.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { runChild } from './child.mts';
+import { type Ending, runChild } from './child.mts';
 import { acquireCluster } from './local-cassandra/cluster.mts';
-import { isPortOpen, PROJECT } from './local-cassandra/common.mts';
-import { fail, say, untilSignal } from './terminal.mts';
+import { PROJECT } from './local-cassandra/common.mts';
+import { listenFault } from './local-cassandra/ports.mts';
+import { fail, Interrupted, loadEnv, say, signalCode, untilAsked } from './terminal.mts';
 
 const SERVER = [process.execPath, '--enable-source-maps', join(PROJECT, 'dist', 'main.js')];
-const WATCH = [
-  process.execPath,
-  join(PROJECT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js'),
-  'start',
-  '--watch',
-];
+const NEST = join(PROJECT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+const WATCH = [process.execPath, NEST, 'start', '--watch'];
+
+/** A server that ended because it was asked to is no failure, unless it had to be killed. */
+function exitCode({ code, asked }: Ending): number {
+  return asked && code > 128 && code !== signalCode('SIGKILL') ? 0 : code;
+}
+
+/** Fails where the server could not listen, before a database is started for nothing. */
+async function checkPort(): Promise<void> {
+  const port = Number(process.env.PORT ?? 4000);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return;
+  if ((await listenFault(process.env.HOST ?? '0.0.0.0', port)) !== 'EADDRINUSE') return;
+  throw new Error(
+    `Port ${String(port)} is taken by another program.\n` +
+      `Stop it, or choose another port: PORT=${String(port + 1)} npm start`,
+  );
+}
 
 async function main(args: string[]): Promise<number> {
-  const command = args.includes('--watch') ? WATCH : SERVER;
-  const file = join(PROJECT, '.env');
-  if (existsSync(file)) process.loadEnvFile(file);
-  const { NODE_ENV, CASSANDRA_CONTACT_POINTS, PORT } = process.env;
-  if (NODE_ENV === 'production' || CASSANDRA_CONTACT_POINTS) return runChild(command, {});
-
-  // Asked before the database is started for nothing.
-  const port = Number(PORT ?? 4000);
-  if (await isPortOpen('127.0.0.1', port)) {
-    throw new Error(
-      `Port ${String(port)} is taken by another program.\n` +
-        'Stop it, or choose another port: PORT=4001 npm start',
-    );
+  const watch = args[0] === '--watch';
+  if (args.length > (watch ? 1 : 0)) {
+    process.stderr.write('usage: node tools/start.mts [--watch]\n');
+    return 2;
   }
-  const starting = new AbortController();
-  void untilSignal().then(() => {
-    starting.abort(new Error('stopped'));
-  });
-  const cluster = await acquireCluster({ nodes: 1, log: say, signal: starting.signal });
+  loadEnv();
+  await checkPort();
+  const command = watch ? WATCH : SERVER;
+  const { NODE_ENV, CASSANDRA_CONTACT_POINTS } = process.env;
+  if (NODE_ENV === 'production' || CASSANDRA_CONTACT_POINTS) {
+    return exitCode(await runChild(command, {}));
+  }
+  const signal = untilAsked();
   try {
-    if (starting.signal.aborted) return 0;
-    return await runChild(command, cluster.variables);
-  } finally {
-    await cluster.release();
+    const cluster = await acquireCluster({ nodes: 1, log: say, signal });
+    try {
+      signal.throwIfAborted();
+      return exitCode(await runChild(command, cluster.variables));
+    } finally {
+      await cluster.release();
+    }
+  } catch (error) {
+    if (error instanceof Interrupted) return 0;
+    throw error;
   }
 }
 

@@ -1,27 +1,33 @@
 // Runs a command against a Cassandra of its own: empty, on free ports, gone afterwards.
-//   node tools/with-cassandra.mts [--nodes N] -- COMMAND …
 // With CASSANDRA_CONTACT_POINTS set, the command gets that cluster and nothing is started.
 import { runChild } from './child.mts';
 import { acquireCluster } from './local-cassandra/cluster.mts';
-import { fail, say, untilSignal } from './terminal.mts';
+import { fail, say, untilAsked } from './terminal.mts';
 
-async function main(args: string[]): Promise<number> {
+const USAGE = 'usage: node tools/with-cassandra.mts [--nodes 1-9] -- COMMAND …\n';
+
+function parse(args: string[]): { nodes: number; command: string[] } | undefined {
   const separator = args.indexOf('--');
   const command = args.slice(separator + 1);
-  const nodes = args[0] === '--nodes' ? Number(args[1]) : 1;
-  if (separator < 0 || command.length === 0 || !Number.isInteger(nodes) || nodes < 1) {
-    process.stderr.write('usage: node tools/with-cassandra.mts [--nodes N] -- COMMAND …\n');
-    return 2;
+  const options = args.slice(0, Math.max(separator, 0)).join(' ');
+  const nodes = options === '' ? '1' : /^--nodes[ =]([1-9])$/.exec(options)?.[1];
+  if (separator < 0 || command.length === 0 || nodes === undefined) return undefined;
+  return { nodes: Number(nodes), command };
+}
+
+async function main(args: string[]): Promise<number> {
+  const parsed = parse(args);
+  if (!parsed) {
+    process.stderr.write(USAGE);
+    return args[0] === '--help' ? 0 : 2;
   }
-  if (process.env.CASSANDRA_CONTACT_POINTS) return runChild(command, {});
-  const starting = new AbortController();
-  void untilSignal().then(() => {
-    starting.abort(new Error('stopped'));
-  });
-  const { signal } = starting;
+  const { nodes, command } = parsed;
+  if (process.env.CASSANDRA_CONTACT_POINTS) return (await runChild(command, {})).code;
+  const signal = untilAsked();
   const cluster = await acquireCluster({ nodes, ephemeral: true, log: say, signal });
   try {
-    return await runChild(command, cluster.variables);
+    signal.throwIfAborted();
+    return (await runChild(command, cluster.variables)).code;
   } finally {
     await cluster.release();
   }

@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,22 +15,15 @@ export function shown(path: string): string {
   return relative(PROJECT, path);
 }
 
-/** True when something accepts connections there. */
-export function isPortOpen(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: 2000 });
-    const end = (open: boolean) => {
-      socket.destroy();
-      resolve(open);
-    };
-    socket.once('connect', () => {
-      end(true);
-    });
-    socket.once('timeout', () => {
-      end(false);
-    });
-    socket.once('error', () => {
-      end(false);
-    });
-  });
+const DISK_FAULTS = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
+
+/** The same error, or what to do about it where the disk is full or not ours to write. */
+export function explainDiskFault(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (!DISK_FAULTS.has(code)) return error;
+  return new LocalCassandraError(
+    `The local Cassandra cannot write its files below ${shown(HOME)}:\n${error.message}\n` +
+      'Free some space, or give that folder to the user you are now, and start again.',
+  );
 }

@@ -1,53 +1,73 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { HOME, LocalCassandraError, type Log, PROJECT } from './common.mts';
+import { isAlive } from './processes.mts';
 
 export const CASSANDRA_VERSION = '5.0.8';
 
-/** The folder with the server's jars, fetched by Maven the first time. */
-export function ensureJars(java: string, log: Log): string {
-  const folder = join(HOME, `lib-${CASSANDRA_VERSION}`);
-  if (existsSync(folder)) return folder;
-  log(`fetching Apache Cassandra ${CASSANDRA_VERSION} by Maven (67 MB, only once)`);
-  // Renamed when it is whole: a download that broke off is never taken for the server.
-  const unfinished = `${folder}.${String(process.pid)}`;
-  mkdirSync(HOME, { recursive: true });
-  const result = spawnSync(
-    'mvn',
-    [
-      '--quiet',
-      '--batch-mode',
-      '--file',
-      join(PROJECT, 'tools', 'local-cassandra', 'pom.xml'),
-      'dependency:copy-dependencies',
-      '-DincludeScope=runtime',
-      `-DoutputDirectory=${unfinished}`,
-    ],
-    {
-      encoding: 'utf8',
-      env: { ...process.env, JAVA_HOME: process.env.JAVA_HOME ?? dirname(dirname(java)) },
-    },
-  );
-  if (result.error) {
-    throw new LocalCassandraError(
+const FOLDER = `lib-${CASSANDRA_VERSION}`;
+
+/** Maven's own search may end at another Java; a version manager's shim is no JAVA_HOME. */
+function javaHome(java: string): Record<string, string> {
+  const home = dirname(dirname(realpathSync(java)));
+  return existsSync(join(home, 'bin', 'java')) ? { JAVA_HOME: home } : {};
+}
+
+function mavenFault(error: unknown): LocalCassandraError {
+  const { code, stdout = '' } = error as { code?: string | number; stdout?: string };
+  if (code === 'ENOENT') {
+    return new LocalCassandraError(
       'Fetching Cassandra needs Maven, and there is no "mvn" on the PATH.\n' +
         'Install it (Debian: apt install maven, macOS: brew install maven), or use a server that\n' +
         'is there already: CASSANDRA_CONTACT_POINTS=127.0.0.1 npm start',
     );
   }
-  if (result.status !== 0) {
-    rmSync(unfinished, { recursive: true, force: true });
-    const reason = `${result.stdout}\n${result.stderr}`
-      .split('\n')
-      .find((line) => /ERROR/.test(line));
-    throw new LocalCassandraError(
-      `Maven could not fetch Cassandra ${CASSANDRA_VERSION}:\n` +
-        `${(reason ?? 'it said nothing').slice(0, 300)}\n` +
-        'Check the network and the proxy settings of Maven, then try again.',
-    );
+  const reason = stdout.split('\n').find((line) => line.includes('ERROR'));
+  return new LocalCassandraError(
+    `Maven could not fetch Cassandra ${CASSANDRA_VERSION}:\n` +
+      `${(reason ?? `it ended with ${String(code)} and said nothing`).slice(0, 400)}\n` +
+      "Check the network, Maven's proxy settings and the space on the disk, and start again.",
+  );
+}
+
+async function fetchJars(target: string, java: string, signal?: AbortSignal): Promise<void> {
+  const pom = join(PROJECT, 'tools', 'local-cassandra', 'pom.xml');
+  const goal = 'dependency:copy-dependencies';
+  const options = ['-DincludeScope=runtime', `-DoutputDirectory=${target}`];
+  await promisify(execFile)('mvn', ['--quiet', '--batch-mode', '--file', pom, goal, ...options], {
+    env: { ...process.env, ...javaHome(java) },
+    maxBuffer: 2 ** 26,
+    signal,
+  });
+}
+
+function sweepUnfinished(): void {
+  for (const name of readdirSync(HOME)) {
+    const pid = name.startsWith(`${FOLDER}.`) ? Number(name.slice(FOLDER.length + 1)) : undefined;
+    if (pid !== undefined && !isAlive(pid)) rmSync(join(HOME, name), { recursive: true });
   }
-  if (existsSync(folder)) rmSync(unfinished, { recursive: true });
-  else renameSync(unfinished, folder);
+}
+
+/** The folder with the server's jars, fetched by Maven the first time. */
+export async function ensureJars(java: string, log: Log, signal?: AbortSignal): Promise<string> {
+  const folder = join(HOME, FOLDER);
+  if (existsSync(folder)) return folder;
+  log(`fetching Apache Cassandra ${CASSANDRA_VERSION} by Maven (67 MB, once) …`);
+  mkdirSync(HOME, { recursive: true });
+  sweepUnfinished();
+  // Renamed when it is whole: a download that broke off is never taken for the server.
+  const unfinished = `${folder}.${String(process.pid)}`;
+  try {
+    await fetchJars(unfinished, java, signal);
+    // Another command may have fetched it at the same time.
+    if (!existsSync(folder)) renameSync(unfinished, folder);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw mavenFault(error);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
   return folder;
 }

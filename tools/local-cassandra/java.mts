@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LocalCassandraError } from './common.mts';
 
@@ -11,7 +12,11 @@ const FOLDERS = [
   '/usr/java',
   '/opt/java',
   '/Library/Java/JavaVirtualMachines',
+  join(homedir(), 'Library', 'Java', 'JavaVirtualMachines'),
   '/opt/homebrew/opt',
+  '/usr/local/opt',
+  join(homedir(), '.sdkman', 'candidates', 'java'),
+  join(homedir(), '.jdks'),
 ];
 
 /** The major version in what `java -version` prints; 8 calls itself 1.8. */
@@ -25,22 +30,29 @@ function versionOf(java: string): number | undefined {
   return majorVersion(`${stdout}\n${stderr}`);
 }
 
+function entries(folder: string): string[] {
+  if (folder === '') return [];
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 function candidates(): string[] {
   const folders = process.env.LOCAL_JAVA_FOLDERS?.split(':') ?? FOLDERS;
-  const homes = folders
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) =>
-      readdirSync(folder).flatMap((name) => [
-        join(folder, name),
-        join(folder, name, 'Contents', 'Home'),
-        join(folder, name, 'libexec', 'openjdk.jdk', 'Contents', 'Home'),
-      ]),
-    );
+  const homes = folders.flatMap((folder) =>
+    entries(folder).flatMap((name) => [
+      join(folder, name),
+      join(folder, name, 'Contents', 'Home'),
+      join(folder, name, 'libexec', 'openjdk.jdk', 'Contents', 'Home'),
+    ]),
+  );
   const javaHome = process.env.JAVA_HOME;
-  const onPath = (process.env.PATH ?? '').split(':').map((folder) => join(folder, 'java'));
+  const onPath = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '');
   return [
     ...(javaHome ? [join(javaHome, 'bin', 'java')] : []),
-    ...onPath,
+    ...onPath.map((folder) => join(folder, 'java')),
     ...homes.map((home) => join(home, 'bin', 'java')),
   ].filter((java) => existsSync(java));
 }
@@ -57,7 +69,7 @@ export function findJava(): string {
   throw new LocalCassandraError(
     `The local Cassandra needs Java ${String(REQUIRED)}. ${versions}\n` +
       'Install it (Debian: apt install openjdk-17-jdk-headless, macOS: brew install openjdk@17)\n' +
-      'or point JAVA_HOME at one. To use a server that is there already, set\n' +
-      'CASSANDRA_CONTACT_POINTS instead.',
+      'or point JAVA_HOME at one. Or use a server that is there already:\n' +
+      'CASSANDRA_CONTACT_POINTS=127.0.0.1 npm start',
   );
 }

@@ -1,5 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { LocalCassandraError } from './common.mts';
 
 /** One node to run. */
 export interface NodeSpec {
@@ -92,6 +94,16 @@ function cassandraYaml(node: NodeSpec): string {
   );
 }
 
+const heapSize = () => process.env.LOCAL_CASSANDRA_HEAP ?? '512m';
+
+/** @throws LocalCassandraError when the heap asked for is not a size that Java understands */
+export function checkHeap(): void {
+  if (/^[1-9]\d*[kmg]$/i.test(heapSize())) return;
+  throw new LocalCassandraError(
+    `LOCAL_CASSANDRA_HEAP is "${heapSize()}", and that is no size such as 512m or 1g.`,
+  );
+}
+
 /** Writes the node's configuration; returns the arguments for `java`. */
 export function prepareNode(node: NodeSpec, jars: string): string[] {
   const conf = join(node.folder, 'conf');
@@ -99,11 +111,11 @@ export function prepareNode(node: NodeSpec, jars: string): string[] {
   writeFileSync(join(conf, 'cassandra.yaml'), cassandraYaml(node));
   writeFileSync(join(conf, 'cassandra-rackdc.properties'), `dc=${DATACENTER}\nrack=rack1\n`);
   writeFileSync(join(conf, 'logback.xml'), LOGBACK);
-  const heap = process.env.LOCAL_CASSANDRA_HEAP ?? '512m';
+  const heap = heapSize();
   // A node that joins others must wait until they know of it; a single one need not.
   const ringDelay = node.address === node.seed ? 1 : 2000;
   const properties = {
-    'cassandra.config': `file://${join(conf, 'cassandra.yaml')}`,
+    'cassandra.config': pathToFileURL(join(conf, 'cassandra.yaml')).href,
     'cassandra.storagedir': join(node.folder, 'data'),
     'cassandra.logdir': node.folder,
     'logback.configurationFile': join(conf, 'logback.xml'),
