@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Logger } from 'pino';
+import { ApiKeysModule } from './api-keys/api-keys.module';
 import { AccessGuard } from './auth/access.guard';
 import { AuthModule } from './auth/auth.module';
 import { CassandraModule } from './cassandra/cassandra.module';
@@ -15,7 +16,14 @@ import { OrganizationsModule } from './organizations/organizations.module';
 import { UsersModule } from './users/users.module';
 
 @Module({
-  imports: [CassandraModule, HealthModule, UsersModule, OrganizationsModule, AuthModule],
+  imports: [
+    CassandraModule,
+    HealthModule,
+    UsersModule,
+    OrganizationsModule,
+    ApiKeysModule,
+    AuthModule,
+  ],
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },

@@ -110,6 +110,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Sign-in', 'From an email and a password to tokens')
     .addTag('Invitations', 'The way into an organization that exists')
     .addTag('Users', 'The people of the own organization')
+    .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
     .addTag('Operations', 'Probes; no sign-in needed')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })

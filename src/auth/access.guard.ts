@@ -2,8 +2,10 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
 import { PinoLogger } from 'nestjs-pino';
+import { API_KEY_PREFIX } from '../api-keys/api-key';
+import { ApiKeysService } from '../api-keys/api-keys.service';
 import { AppError } from '../common/errors';
-import { isAllowed } from '../common/permissions';
+import { scopeOf } from '../common/permissions';
 import {
   type Access,
   ACCESS_KEY,
@@ -16,6 +18,7 @@ import {
 export class AccessGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
+    private readonly apiKeys: ApiKeysService,
     private readonly logger: PinoLogger,
   ) {
     super();
@@ -28,11 +31,13 @@ export class AccessGuard extends AuthGuard('jwt') {
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
     if (access === 'optional' && request.headers.authorization === undefined) return true;
 
-    await super.canActivate(context);
+    const key = apiKeyOf(request);
+    if (key === undefined) await super.canActivate(context);
+    else request.user = await this.apiKeys.authenticate(key);
     const caller = request.user;
     if (!caller) throw new AppError('UNAUTHENTICATED');
     this.logger.assign({ organization_id: caller.organizationId, user_id: caller.userId });
-    if (access !== 'optional' && !isAllowed(caller.role, access)) {
+    if (access !== 'optional' && scopeOf(caller, access) === 'none') {
       throw new AppError('FORBIDDEN', { details: { permission: access } });
     }
     return true;
@@ -50,4 +55,10 @@ export class AccessGuard extends AuthGuard('jwt') {
     }
     throw new AppError('UNAUTHENTICATED');
   }
+}
+
+/** The API key that a request carries in the place of an access token. */
+function apiKeyOf(request: RequestWithPrincipal): string | undefined {
+  const match = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '');
+  return match?.[1]?.startsWith(API_KEY_PREFIX) ? match[1] : undefined;
 }

@@ -80,7 +80,7 @@ export class AuthController {
     status: 204,
   })
   async logout(@Caller() caller: Principal): Promise<void> {
-    await this.sessions.end(caller, caller.sessionId);
+    await this.sessions.end(caller, caller.sessionId ?? '');
   }
 
   @Post('password/forgot')

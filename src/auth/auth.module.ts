@@ -10,13 +10,14 @@ import { JwtStrategy } from './jwt.strategy';
 import { PasswordResetService } from './password-reset.service';
 import { PasswordResetsRepository } from './password-resets.repository';
 import { PasswordService } from './password.service';
+import { RolesController } from './roles.controller';
 import { SessionsController } from './sessions.controller';
 import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
 
 @Module({
   imports: [UsersModule, OrganizationsModule, MailModule, JwtModule.register({})],
-  controllers: [AuthController, SessionsController],
+  controllers: [AuthController, SessionsController, RolesController],
   providers: [
     AuthService,
     PasswordService,

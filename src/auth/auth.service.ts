@@ -3,7 +3,7 @@ import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
 import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
-import { isAllowed } from '../common/permissions';
+import { scopeOf } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
 import { InvitationsService } from '../organizations/invitations.service';
@@ -93,7 +93,9 @@ export class AuthService {
       found.user,
       await this.passwords.hash(input.new_password),
     );
-    await this.sessions.keep({ organizationId, userId, id: sessionId }, user);
+    if (sessionId !== undefined) {
+      await this.sessions.keep({ organizationId, userId, id: sessionId }, user);
+    }
   }
 
   private checkMayRegister(caller: Principal | undefined, organizationId: string): void {
@@ -102,7 +104,7 @@ export class AuthService {
       return;
     }
     if (caller.organizationId !== organizationId) throw new AppError('FORBIDDEN');
-    if (!isAllowed(caller.role, 'users:create')) {
+    if (scopeOf(caller, 'users:create') === 'none') {
       throw new AppError('FORBIDDEN', { details: { permission: 'users:create' } });
     }
   }

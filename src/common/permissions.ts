@@ -11,24 +11,60 @@ export const PERMISSIONS = [
   'users:create',
   'users:update',
   'users:deactivate',
+  'keys:manage',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
-const everyone: readonly Permission[] = [
-  'self:read',
-  'self:update',
-  'organization:read',
-  'users:read',
-];
+/** Which records a permission reaches: none, those of the caller himself, or all. */
+export const SCOPES = ['none', 'own', 'all'] as const;
+export type Scope = (typeof SCOPES)[number];
 
-/** Which role may do what: the only place where this is decided. */
-const GRANTS: Readonly<Record<Role, ReadonlySet<Permission>>> = {
-  admin: new Set(PERMISSIONS),
-  manager: new Set(everyone),
-  member: new Set(everyone),
-  viewer: new Set(everyone),
+type Grants = Readonly<Record<Permission, Scope>>;
+
+const everyone: Grants = {
+  'self:read': 'own',
+  'self:update': 'own',
+  'organization:read': 'all',
+  'users:read': 'all',
+  'users:create': 'none',
+  'users:update': 'none',
+  'users:deactivate': 'none',
+  'keys:manage': 'none',
 };
 
-export function isAllowed(role: Role, permission: Permission): boolean {
-  return GRANTS[role].has(permission);
+/** Role × permission × scope of records: the only place where this is decided. */
+export const GRANTS: Readonly<Record<Role, Grants>> = {
+  admin: {
+    ...everyone,
+    'users:create': 'all',
+    'users:update': 'all',
+    'users:deactivate': 'all',
+    'keys:manage': 'all',
+  },
+  manager: everyone,
+  member: everyone,
+  viewer: everyone,
+};
+
+/**
+ * What a program never does, whatever role its key has: sign in and out, change passwords, let
+ * people in or throw them out, make keys. A stolen key must not be able to make itself at home.
+ */
+const NEVER_BY_KEY: ReadonlySet<Permission> = new Set([
+  'self:update',
+  'users:create',
+  'users:update',
+  'users:deactivate',
+  'keys:manage',
+]);
+
+/** Which records the caller reaches with a permission. */
+export function scopeOf(caller: { role: Role; apiKeyId?: string }, permission: Permission): Scope {
+  if (caller.apiKeyId !== undefined && NEVER_BY_KEY.has(permission)) return 'none';
+  return GRANTS[caller.role][permission];
+}
+
+/** The less powerful of two roles. */
+export function lesserRole(one: Role, other: Role): Role {
+  return ROLES.indexOf(one) > ROLES.indexOf(other) ? one : other;
 }

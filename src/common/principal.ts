@@ -11,7 +11,9 @@ export interface Principal {
   readonly userId: string;
   readonly organizationId: string;
   readonly role: Role;
-  readonly sessionId: string;
+  /** The session of an access token; a caller has this or an API key. */
+  readonly sessionId?: string;
+  readonly apiKeyId?: string;
 }
 
 export type RequestWithPrincipal = Request & { user?: Principal };

@@ -14,6 +14,7 @@ const SECRET_FIELDS = [
   'refresh_token',
   'invitation_token',
   'token',
+  'key',
 ];
 /** Shorter values turn up by chance. */
 const MIN_LENGTH = 8;

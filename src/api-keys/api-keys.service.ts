@@ -1,0 +1,91 @@
+import { timingSafeEqual } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { v7 as timeOrderedId } from 'uuid';
+import { AppError } from '../common/errors';
+import { hashSecret, newSecret } from '../common/opaque-token';
+import { lesserRole, type Role } from '../common/permissions';
+import type { Principal } from '../common/principal';
+import { UsersService } from '../users/users.service';
+import { type ApiKey, decodeApiKey, encodeApiKey } from './api-key';
+import { ApiKeysRepository } from './api-keys.repository';
+
+/** More than an organization has integrations. */
+const LIMIT = 100;
+const DAY_MS = 86_400_000;
+const USE_NOTED_EVERY_MS = 3_600_000;
+
+export interface NewApiKey {
+  name: string;
+  role: Role;
+  expiresInDays: number;
+}
+
+@Injectable()
+export class ApiKeysService {
+  constructor(
+    private readonly keys: ApiKeysRepository,
+    private readonly users: UsersService,
+  ) {}
+
+  /** The organization's keys, without their secrets. */
+  list(caller: Principal): Promise<ApiKey[]> {
+    return this.keys.list(caller.organizationId, LIMIT);
+  }
+
+  /**
+   * Makes a key. Its text is returned here and never again.
+   * @throws AppError FORBIDDEN for a role above the caller's, CONFLICT when there are too many keys
+   */
+  async create(caller: Principal, input: NewApiKey): Promise<{ key: ApiKey; text: string }> {
+    const { organizationId, userId, role } = caller;
+    if (lesserRole(role, input.role) !== input.role) throw new AppError('FORBIDDEN');
+    if ((await this.list(caller)).length >= LIMIT) {
+      throw new AppError('CONFLICT', {
+        message: `There are ${String(LIMIT)} keys already; revoke some first.`,
+      });
+    }
+    const secret = newSecret();
+    const now = Date.now();
+    const key: ApiKey = {
+      organizationId,
+      id: timeOrderedId(),
+      name: input.name,
+      role: input.role,
+      secretHash: hashSecret(secret),
+      createdBy: userId,
+      createdAt: new Date(now),
+      expiresAt: new Date(now + input.expiresInDays * DAY_MS),
+      lastUsedAt: null,
+    };
+    await this.keys.insert(key);
+    return { key, text: encodeApiKey(organizationId, key.id, secret) };
+  }
+
+  /** From the next request on the key opens nothing. @throws AppError NOT_FOUND */
+  async revoke(caller: Principal, id: string): Promise<void> {
+    if (!(await this.keys.remove(caller.organizationId, id))) throw new AppError('NOT_FOUND');
+  }
+
+  /**
+   * Who calls with this key: its maker, with the lesser of the key's role and his own of today.
+   * undefined for a key that is unknown, expired or revoked, or whose maker is gone.
+   */
+  async authenticate(text: string): Promise<Principal | undefined> {
+    const given = decodeApiKey(text);
+    const key = given && (await this.keys.find(given.organizationId, given.id));
+    if (!key || !timingSafeEqual(key.secretHash, hashSecret(given.secret))) return undefined;
+    const now = new Date();
+    if (key.expiresAt <= now) return undefined;
+    const maker = await this.users.findById(key.organizationId, key.createdBy);
+    if (maker?.status !== 'active') return undefined;
+    if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
+      await this.keys.touch(key, now);
+    }
+    return {
+      userId: maker.id,
+      organizationId: key.organizationId,
+      role: lesserRole(key.role, maker.role),
+      apiKeyId: key.id,
+    };
+  }
+}

@@ -1,0 +1,116 @@
+import jwt from 'jsonwebtoken';
+import { createDocument } from '../../src/openapi';
+import type { Account, Method } from '../support/api';
+import { startApp, type TestApp } from '../support/app';
+import { TEST_SECRET } from '../support/config';
+
+/** Every kind of caller there is. */
+const CALLERS = [
+  'none',
+  'viewer',
+  'member',
+  'manager',
+  'admin',
+  'deactivated',
+  'expired',
+  'key',
+] as const;
+type CallerKind = (typeof CALLERS)[number];
+
+/** Who gets past the guard; the others answer 401 or 403 as `refusal` says. */
+const EVERYBODY: CallerKind[] = [...CALLERS];
+const KEYS_TOO: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'key'];
+const PEOPLE: CallerKind[] = ['viewer', 'member', 'manager', 'admin'];
+const ADMINS: CallerKind[] = ['admin'];
+
+/** The table: a route that is not in it fails the test. */
+const MATRIX: Record<string, CallerKind[]> = {
+  'GET /health': EVERYBODY,
+  'GET /health/live': EVERYBODY,
+  'GET /health/ready': EVERYBODY,
+  'GET /health/startup': EVERYBODY,
+  'GET /api/v1/ping': EVERYBODY,
+  // No token is welcome; a bad one is not.
+  'POST /api/auth/register': ['none', 'viewer', 'member', 'manager', 'admin', 'key'],
+  'POST /api/auth/login': EVERYBODY,
+  'POST /api/auth/refresh': EVERYBODY,
+  'POST /api/auth/password/forgot': EVERYBODY,
+  'POST /api/auth/password/reset': EVERYBODY,
+  'POST /api/auth/password': PEOPLE,
+  'POST /api/auth/logout': PEOPLE,
+  'GET /api/auth/sessions': KEYS_TOO,
+  'DELETE /api/auth/sessions/{id}': PEOPLE,
+  'GET /api/v1/roles': KEYS_TOO,
+  'GET /api/v1/users': KEYS_TOO,
+  'GET /api/v1/users/me': KEYS_TOO,
+  'PATCH /api/v1/users/me': PEOPLE,
+  'GET /api/v1/users/{id}': KEYS_TOO,
+  'PATCH /api/v1/users/{id}': ADMINS,
+  'DELETE /api/v1/users/{id}': ADMINS,
+  'DELETE /api/v1/users/{id}/sessions': ADMINS,
+  'GET /api/v1/organization': KEYS_TOO,
+  'GET /api/v1/invitations': ADMINS,
+  'POST /api/v1/invitations': ADMINS,
+  'DELETE /api/v1/invitations/{id}': ADMINS,
+  'GET /api/v1/api-keys': ADMINS,
+  'POST /api/v1/api-keys': ADMINS,
+  'DELETE /api/v1/api-keys/{id}': ADMINS,
+};
+
+const refusal = (caller: CallerKind) =>
+  ['none', 'deactivated', 'expired'].includes(caller) ? 401 : 403;
+
+describe('Every route for every kind of caller', () => {
+  let server: TestApp;
+  let admin: Account;
+  const tokens = new Map<CallerKind, string | undefined>();
+
+  beforeAll(async () => {
+    server = await startApp();
+    admin = await server.api.newAdmin();
+    for (const role of ['viewer', 'member', 'manager'] as const) {
+      tokens.set(role, (await server.api.newUser(admin, role)).token);
+    }
+    const leaver = await server.api.newUser(admin, 'admin');
+    await server.api.delete(`/api/v1/users/${leaver.id}`, admin.token);
+    const key = await server.api.post(
+      '/api/v1/api-keys',
+      { name: 'x', role: 'admin' },
+      admin.token,
+    );
+    const claims = jwt.decode(admin.token) as object;
+    const header = { alg: 'HS256', typ: 'at+jwt', kid: 'default' };
+    tokens.set('none', undefined);
+    tokens.set('admin', admin.token);
+    tokens.set('deactivated', leaver.token);
+    tokens.set('expired', jwt.sign({ ...claims, exp: 1 }, TEST_SECRET, { header }));
+    tokens.set('key', (key.body as { data: { key: string } }).data.key);
+  });
+  afterAll(() => server.close());
+
+  it('has a row in the table, and the table no other', () => {
+    const document = createDocument(server.app);
+    const routes = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(routes.sort()).toEqual(Object.keys(MATRIX).sort());
+  });
+
+  it.each(Object.entries(MATRIX))('%s', async (route, allowed) => {
+    const [method = '', path = ''] = route.split(' ');
+    // An id that nobody has, and an empty body: whoever gets past the guard is told 404 or 400.
+    const url = path.replace('{id}', '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11');
+    const body = method === 'POST' || method === 'PATCH' ? {} : undefined;
+    for (const caller of CALLERS) {
+      let token = tokens.get(caller);
+      if (path === '/api/auth/logout' && PEOPLE.includes(caller)) {
+        token = (await server.api.newUser(admin, caller)).token;
+      }
+      const { status } = await server.api.call(method.toLowerCase() as Method, url, body, token);
+      const past = status !== 401 && status !== 403;
+      // Without a token to refuse, refresh and the like refuse what is in the body: 400.
+      const expected = allowed.includes(caller) ? 'past' : refusal(caller);
+      expect([caller, past ? 'past' : status]).toEqual([caller, expected]);
+    }
+  });
+});
