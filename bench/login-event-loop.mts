@@ -79,6 +79,7 @@ async function run(cost: number): Promise<void> {
       env: {
         ...process.env,
         NODE_ENV: 'test',
+        RATE_LIMITS: 'off',
         PORT: String(PORT),
         JWT_SECRET: randomBytes(48).toString('base64'),
         BCRYPT_COST: String(cost),

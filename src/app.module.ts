@@ -11,6 +11,8 @@ import { createValidationPipe } from './common/validation';
 import type { AppConfig } from './config/app-config';
 import { configModule } from './config/config.module';
 import { HealthModule } from './health/health.module';
+import { GeneralLimitGuard } from './limits/general-limit.guard';
+import { LimitsModule } from './limits/limits.module';
 import { LoggingModule } from './logging/logging.module';
 import { OrganizationsModule } from './organizations/organizations.module';
 import { UsersModule } from './users/users.module';
@@ -22,10 +24,13 @@ import { UsersModule } from './users/users.module';
     UsersModule,
     OrganizationsModule,
     ApiKeysModule,
+    LimitsModule,
     AuthModule,
   ],
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
+    // After the other: whom it counts, it takes from the principal.
+    { provide: APP_GUARD, useClass: GeneralLimitGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
     { provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor },
     { provide: APP_PIPE, useFactory: createValidationPipe },

@@ -32,13 +32,20 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
     { field: 'email', rule: 'isEmail', message: 'email must be an email address' },
   ],
   PAYLOAD_TOO_LARGE: { limit: 102_400 },
+  RATE_LIMITED: { retry_after: 42 },
+  TOO_MANY_ATTEMPTS: { retry_after: 840 },
   FORBIDDEN: { permission: 'users:update' },
 };
 
 /** The errors that follow from the shape of an operation, whatever it does. */
 function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
   const parameters = (operation.parameters ?? []) as { in: string }[];
-  const codes: ErrorCode[] = ['NOT_ACCEPTABLE', 'INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'];
+  const codes: ErrorCode[] = [
+    'NOT_ACCEPTABLE',
+    'RATE_LIMITED',
+    'INTERNAL_ERROR',
+    'SERVICE_UNAVAILABLE',
+  ];
   if (parameters.length > 0) codes.push('VALIDATION_FAILED');
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('NOT_FOUND');
   if (operation.requestBody) {

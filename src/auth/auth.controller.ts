@@ -52,7 +52,7 @@ export class AuthController {
     access: 'public',
     summary: 'Sign in with email and password',
     returns: SignInDto,
-    errors: ['INVALID_CREDENTIALS'],
+    errors: ['INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
   })
   async login(@Body() body: LoginDto, @FromDevice() device: Device): Promise<SignInDto> {
     return toSignInDto(await this.auth.login(body, device));
@@ -90,8 +90,11 @@ export class AuthController {
     description: 'Answers 202 whether there is such a user or not. The link is good for an hour.',
     status: 202,
   })
-  async forgotPassword(@Body() body: ForgotPasswordDto): Promise<void> {
-    await this.resets.request(body.organization_id, body.email);
+  async forgotPassword(
+    @Body() body: ForgotPasswordDto,
+    @FromDevice() device: Device,
+  ): Promise<void> {
+    await this.resets.request(body.organization_id, body.email, device);
   }
 
   @Post('password/reset')
@@ -102,8 +105,9 @@ export class AuthController {
     status: 204,
     errors: ['INVALID_CREDENTIALS', 'CONFLICT'],
   })
-  async resetPassword(@Body() body: ResetPasswordDto): Promise<void> {
-    await this.resets.complete(body.organization_id, body.token, body.new_password);
+  async resetPassword(@Body() body: ResetPasswordDto, @FromDevice() device: Device): Promise<void> {
+    const { organization_id: organizationId, token, new_password: password } = body;
+    await this.resets.complete(organizationId, token, password, device);
   }
 
   @Post('password')
@@ -112,7 +116,7 @@ export class AuthController {
     summary: 'Change the own password',
     description: 'Ends every other session of the user at once; the one of the token goes on.',
     status: 204,
-    errors: ['INVALID_CREDENTIALS', 'CONFLICT'],
+    errors: ['INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS', 'CONFLICT'],
   })
   async changePassword(
     @Caller() caller: Principal,

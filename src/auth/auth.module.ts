@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
+import { LimitsModule } from '../limits/limits.module';
 import { MailModule } from '../mail/mail.module';
 import { OrganizationsModule } from '../organizations/organizations.module';
 import { UsersModule } from '../users/users.module';
@@ -7,6 +8,8 @@ import { AccessTokens } from './access-tokens';
 import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
 import { JwtStrategy } from './jwt.strategy';
+import { LoginAddressesRepository } from './login-addresses.repository';
+import { LoginGuard } from './login-guard.service';
 import { PasswordResetService } from './password-reset.service';
 import { PasswordResetsRepository } from './password-resets.repository';
 import { PasswordService } from './password.service';
@@ -16,7 +19,7 @@ import { SessionsRepository } from './sessions.repository';
 import { SessionsService } from './sessions.service';
 
 @Module({
-  imports: [UsersModule, OrganizationsModule, MailModule, JwtModule.register({})],
+  imports: [UsersModule, OrganizationsModule, MailModule, LimitsModule, JwtModule.register({})],
   controllers: [AuthController, SessionsController, RolesController],
   providers: [
     AuthService,
@@ -25,6 +28,8 @@ import { SessionsService } from './sessions.service';
     SessionsRepository,
     PasswordResetService,
     PasswordResetsRepository,
+    LoginGuard,
+    LoginAddressesRepository,
     AccessTokens,
     JwtStrategy,
   ],

@@ -6,11 +6,14 @@ import { AppError } from '../common/errors';
 import { scopeOf } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
+import { addressGroup } from '../limits/address';
+import { LimitsService } from '../limits/limits.service';
 import { InvitationsService } from '../organizations/invitations.service';
 import { OrganizationsService } from '../organizations/organizations.service';
 import type { NewUser } from '../users/user';
 import { UsersService } from '../users/users.service';
 import type { ChangePasswordDto, LoginDto, RegisterDto } from './auth.dto';
+import { LoginGuard } from './login-guard.service';
 import { PasswordService } from './password.service';
 import { SessionsService } from './sessions.service';
 import type { Device, SignIn } from './session';
@@ -25,6 +28,8 @@ export class AuthService {
     private readonly invitations: InvitationsService,
     private readonly passwords: PasswordService,
     private readonly sessions: SessionsService,
+    private readonly guard: LoginGuard,
+    private readonly limits: LimitsService,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -43,6 +48,8 @@ export class AuthService {
   ): Promise<SignIn> {
     const { organization_id: organizationId, invitation_token: invitation } = input;
     if (invitation === undefined) this.checkMayRegister(caller, organizationId);
+    // Admins have their organization's limit.
+    if (!caller) await this.limits.attempt('register', [addressGroup(device.ip)]);
     // Before anything is looked up: a known organization must not answer faster than an unknown.
     const user: NewUser = {
       id: timeOrderedId(),
@@ -62,13 +69,18 @@ export class AuthService {
     return { user: created, tokens: await this.sessions.start(created, device) };
   }
 
-  /** Every way to fail answers alike and takes alike. @throws AppError INVALID_CREDENTIALS */
+  /**
+   * Every way to fail answers alike and takes alike.
+   * @throws AppError INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
+   */
   async login(input: LoginDto, device: Device): Promise<SignIn> {
+    const attempt = await this.guard.begin(input.organization_id, input.email, device);
     const found = await this.users.findCredentials(input.organization_id, input.email);
     const matches = await this.passwords.verify(input.password, found?.passwordHash);
     if (!found || !matches || found.user.status !== 'active') {
       throw new AppError('INVALID_CREDENTIALS');
     }
+    await this.guard.succeed(attempt);
     const { user, passwordHash } = found;
     await this.organizations.confirm(user);
     if (this.passwords.isOutdated(passwordHash)) {
@@ -84,11 +96,13 @@ export class AuthService {
    */
   async changePassword(caller: Principal, input: ChangePasswordDto): Promise<void> {
     const { organizationId, userId, sessionId } = caller;
+    const attempt = await this.limits.attempt('password', [userId], 'TOO_MANY_ATTEMPTS');
     const found = await this.users.findCredentialsById(organizationId, userId);
     const matches = await this.passwords.verify(input.current_password, found?.passwordHash);
     if (!found || !matches) {
       throw new AppError('INVALID_CREDENTIALS', { message: 'The current password is wrong.' });
     }
+    await this.limits.clear(attempt);
     const user = await this.users.setPassword(
       found.user,
       await this.passwords.hash(input.new_password),

@@ -9,10 +9,13 @@ import {
   newSecret,
 } from '../common/opaque-token';
 import type { AppConfig } from '../config/app-config';
+import { addressGroup } from '../limits/address';
+import { LimitsService } from '../limits/limits.service';
 import { MailService } from '../mail/mail.service';
 import { UsersService } from '../users/users.service';
 import { PasswordService } from './password.service';
 import { PasswordResetsRepository } from './password-resets.repository';
+import type { Device } from './session';
 
 /** ASVS 5.0, 6.4.3 and design: a link that lies about in a mailbox must not be good for long. */
 const LIFETIME_SECONDS = 3600;
@@ -29,6 +32,7 @@ export class PasswordResetService {
     private readonly users: UsersService,
     private readonly passwords: PasswordService,
     private readonly mail: MailService,
+    private readonly limits: LimitsService,
     config: ConfigService<AppConfig, true>,
   ) {
     this.appUrl = config.get('mail', { infer: true }).appUrl;
@@ -38,7 +42,8 @@ export class PasswordResetService {
    * Mails a link, if there is such a user. If not, the same is done for nobody: neither the answer
    * nor its time tells which it was.
    */
-  async request(organizationId: string, email: string): Promise<void> {
+  async request(organizationId: string, email: string, device: Device): Promise<void> {
+    await this.limits.attempt('reset', [addressGroup(device.ip)]);
     const found = await this.users.findCredentials(organizationId, email);
     const user = found?.user.status === 'active' ? found.user : undefined;
     const userId = user?.id ?? randomId();
@@ -61,7 +66,13 @@ export class PasswordResetService {
    * Sets the new password and ends every session. @throws AppError INVALID_CREDENTIALS for a link
    * that is not good (any more)
    */
-  async complete(organizationId: string, token: string, password: string): Promise<void> {
+  async complete(
+    organizationId: string,
+    token: string,
+    password: string,
+    device: Device,
+  ): Promise<void> {
+    await this.limits.attempt('reset', [addressGroup(device.ip)]);
     const decoded = decodeOpaqueToken(token, 2);
     const [userId, id] = decoded?.ids ?? [];
     if (!decoded || userId === undefined || id === undefined) throw invalid();

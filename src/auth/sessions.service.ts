@@ -7,6 +7,7 @@ import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import type { Principal } from '../common/principal';
 import { type AppConfig, deriveKey } from '../config/app-config';
+import { LimitsService } from '../limits/limits.service';
 import type { User } from '../users/user';
 import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens';
@@ -29,6 +30,7 @@ export class SessionsService {
     private readonly sessions: SessionsRepository,
     private readonly users: UsersService,
     private readonly accessTokens: AccessTokens,
+    private readonly limits: LimitsService,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -68,6 +70,7 @@ export class SessionsService {
     if (!given) throw new AppError('UNAUTHENTICATED');
     const { organizationId, userId, sessionId: id, secret } = given;
     const key = { organizationId, userId, id };
+    await this.limits.attempt('refresh', [id]);
     const live = await this.findLive(key);
     if (!live) throw new AppError('UNAUTHENTICATED');
 

@@ -24,6 +24,8 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: [413, 'The body is too large.'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Send the body as application/json in UTF-8.'],
   HEADERS_TOO_LARGE: [431, 'The request line and headers are too large.'],
+  RATE_LIMITED: [429, 'Too many requests; come back later.'],
+  TOO_MANY_ATTEMPTS: [429, 'Too many failed sign-ins; come back later.'],
   INTERNAL_ERROR: [500, 'Something went wrong on our side.'],
   SERVICE_UNAVAILABLE: [503, 'The service is not available right now.'],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -51,6 +51,23 @@ export interface AppConfig {
     claimLeaseMs: number;
   };
   passwords: { cost: number; threads: number; queue: number };
+  /** Each list is of windows that all hold; see src/limits. */
+  limits: {
+    enabled: boolean;
+    attempts: Record<
+      | 'login'
+      | 'login-account'
+      | 'login-address'
+      | 'password'
+      | 'register'
+      | 'refresh'
+      | 'reset'
+      | 'invite',
+      LimitWindow[]
+    >;
+    perOrganization: LimitWindow;
+    perKey: LimitWindow;
+  };
   mail: {
     /** null: messages become files in `folder`. */
     smtpUrl: string | null;
@@ -70,6 +87,23 @@ const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 function seconds(duration: string): number {
   return Number(duration.slice(0, -1)) * SECONDS[duration.slice(-1) as keyof typeof SECONDS];
+}
+
+/** At most `count` in any `seconds`. */
+export interface LimitWindow {
+  count: number;
+  seconds: number;
+}
+
+function windows(text: string): LimitWindow[] {
+  return listOf(text).map((entry) => {
+    const [count = '', duration = ''] = entry.split('/');
+    return { count: Number(count), seconds: seconds(duration) };
+  });
+}
+
+function firstWindow(text: string): LimitWindow {
+  return windows(text)[0] ?? { count: 1, seconds: 1 };
 }
 
 /** A key for one purpose, so that there is one secret to keep. */
@@ -122,6 +156,21 @@ export function toAppConfig(env: Environment): AppConfig {
       claimLeaseMs: env.CLAIM_LEASE * 1000,
     },
     passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
+    limits: {
+      enabled: env.RATE_LIMITS === 'on',
+      attempts: {
+        login: windows(env.LOGIN_LIMIT),
+        'login-account': windows(env.LOGIN_ACCOUNT_LIMIT),
+        'login-address': windows(env.LOGIN_ADDRESS_LIMIT),
+        password: windows(env.PASSWORD_LIMIT),
+        register: windows(env.REGISTER_LIMIT),
+        refresh: windows(env.REFRESH_LIMIT),
+        reset: windows(env.RESET_LIMIT),
+        invite: windows(env.INVITE_LIMIT),
+      },
+      perOrganization: firstWindow(env.REQUEST_LIMIT),
+      perKey: firstWindow(env.KEY_LIMIT),
+    },
     mail: {
       smtpUrl: env.SMTP_URL ?? null,
       from: env.MAIL_FROM,

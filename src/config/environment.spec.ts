@@ -81,6 +81,8 @@ describe('The environment', () => {
     ['the default password', { CASSANDRA_PASSWORD: '' }, 'CASSANDRA_PASSWORD'],
     ['a weak one of several keys', { JWT_KEYS: `a:${production.JWT_SECRET},b:short` }, 'JWT_KEYS'],
     ['no contact points', { CASSANDRA_CONTACT_POINTS: '' }, 'CASSANDRA_CONTACT_POINTS'],
+    ['no limits', { RATE_LIMITS: 'off' }, 'RATE_LIMITS'],
+    ['no mail server', { SMTP_URL: '' }, 'SMTP_URL'],
     ['cheap hashes', { BCRYPT_COST: '9' }, 'BCRYPT_COST'],
   ])('refuses %s in production', (_kind, override, name) => {
     const message = faultsOf({ ...production, ...override });

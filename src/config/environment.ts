@@ -49,6 +49,11 @@ function Text(): PropertyDecorator {
 const Duration = () =>
   Matches(/^[1-9]\d{0,5}[smhd]$/, { message: '$property must look like 15m, 12h or 1d' });
 
+const Limits = () =>
+  Matches(/^[1-9]\d{0,6}\/[1-9]\d{0,4}[smhd](,[1-9]\d{0,6}\/[1-9]\d{0,4}[smhd])*$/, {
+    message: '$property must look like 10/15m or 10/15m,30/1d',
+  });
+
 /**
  * Every variable the server reads, with its default. What each one means for an operator stands in
  * `.env.example` and in the table of the README.
@@ -111,6 +116,39 @@ export class Environment {
 
   @Whole(0, 30)
   REFRESH_GRACE: number = 10;
+
+  @OneOf('on', 'off')
+  RATE_LIMITS: string = 'on';
+
+  @Limits()
+  LOGIN_LIMIT: string = '10/15m,30/1d';
+
+  @Limits()
+  LOGIN_ACCOUNT_LIMIT: string = '100/15m';
+
+  @Limits()
+  LOGIN_ADDRESS_LIMIT: string = '100/15m';
+
+  @Limits()
+  PASSWORD_LIMIT: string = '10/15m,30/1d';
+
+  @Limits()
+  REGISTER_LIMIT: string = '60/1h';
+
+  @Limits()
+  REFRESH_LIMIT: string = '60/1m';
+
+  @Limits()
+  RESET_LIMIT: string = '20/1h';
+
+  @Limits()
+  INVITE_LIMIT: string = '200/1d';
+
+  @Limits()
+  REQUEST_LIMIT: string = '3000/1m';
+
+  @Limits()
+  KEY_LIMIT: string = '1000/1m';
 
   @OneOf('open', 'closed')
   REGISTRATION_MODE: string = 'open';
@@ -213,6 +251,7 @@ function productionFaults(env: Environment): string[] {
   if (env.CASSANDRA_USERNAME === 'cassandra' || env.CASSANDRA_PASSWORD === 'cassandra') {
     faults.push('CASSANDRA_USERNAME and CASSANDRA_PASSWORD must not be the defaults in production');
   }
+  if (env.RATE_LIMITS === 'off') faults.push('RATE_LIMITS must be on in production');
   if (!env.SMTP_URL) faults.push('SMTP_URL must be set in production');
   if (env.BCRYPT_COST < 10) faults.push('BCRYPT_COST must be 10 or more in production');
   return faults;

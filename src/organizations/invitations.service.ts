@@ -13,6 +13,7 @@ import {
 import type { Role } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
+import { LimitsService } from '../limits/limits.service';
 import { MailService } from '../mail/mail.service';
 import type { NewUser, User } from '../users/user';
 import { UsersService } from '../users/users.service';
@@ -35,6 +36,7 @@ export class InvitationsService {
     private readonly invitations: InvitationsRepository,
     private readonly users: UsersService,
     private readonly mail: MailService,
+    private readonly limits: LimitsService,
     config: ConfigService<AppConfig, true>,
   ) {
     this.leaseMs = config.get('auth', { infer: true }).claimLeaseMs;
@@ -53,6 +55,7 @@ export class InvitationsService {
   async create(caller: Principal, email: string, role: Role): Promise<Invitation> {
     const { organizationId, userId } = caller;
     if (await this.users.findCredentials(organizationId, email)) throw new AppError('EMAIL_TAKEN');
+    await this.limits.attempt('invite', [organizationId]);
     const secret = newSecret();
     const now = Date.now();
     const invitation: Invitation = {

@@ -123,7 +123,10 @@ describe('Every route', () => {
     expect(new Set(ids).size).toBe(ids.length);
     for (const { name, operation } of operations) {
       expect([name, operation.summary]).toEqual([name, expect.stringMatching(/^[A-Z].{5,}/)]);
-      expect([name, operation.operationId]).toEqual([name, expect.stringMatching(/^[a-z][A-Za-z]+_\w+$/)]);
+      expect([name, operation.operationId]).toEqual([
+        name,
+        expect.stringMatching(/^[a-z][A-Za-z]+_\w+$/),
+      ]);
       for (const parameter of operation.parameters ?? []) {
         const { example, schema } = parameter;
         expect([name, parameter.name, example ?? schema?.example ?? schema?.default]).not.toContain(

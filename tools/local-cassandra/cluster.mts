@@ -188,11 +188,13 @@ export function wipeCluster(folder: string): void {
 export async function acquireCluster(options: ClusterOptions): Promise<Cluster> {
   const { ephemeral = false, log, signal } = options;
   const folder = ephemeral ? join(HOME, `run-${String(process.pid)}`) : DEV_FOLDER;
-  const release = async () => {
-    await withLock(folder, { log }, async () => {
+  const stop = () =>
+    withLock(folder, { log }, async () => {
       leave(folder);
       if (countUsers(folder) === 0) await stopCluster(folder, log);
     });
+  const release = async () => {
+    await stop();
     if (ephemeral) rmSync(folder, { recursive: true, force: true });
   };
   try {
@@ -212,8 +214,9 @@ export async function acquireCluster(options: ClusterOptions): Promise<Cluster> 
       release,
     };
   } catch (error) {
-    // Where leaving fails as well, the first fault is the one to tell of.
-    await release().catch(() => undefined);
+    // After a fault the log stays to be read; the next start sweeps it. Where leaving fails as
+    // well, the first fault is the one to tell of.
+    await (signal?.aborted ? release() : stop()).catch(() => undefined);
     throw explainDiskFault(error);
   }
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { HOME, LocalCassandraError, type Log, PROJECT } from './common.mts';
 import { isAlive } from './processes.mts';
 
@@ -24,7 +24,9 @@ function mavenFault(error: unknown): LocalCassandraError {
         'is there already: CASSANDRA_CONTACT_POINTS=127.0.0.1 npm start',
     );
   }
-  const reason = stdout.split('\n').find((line) => line.includes('ERROR'));
+  const reason = stripVTControlCharacters(stdout)
+    .split('\n')
+    .find((line) => line.includes('ERROR'));
   return new LocalCassandraError(
     `Maven could not fetch Cassandra ${CASSANDRA_VERSION}:\n` +
       `${(reason ?? `it ended with ${String(code)} and said nothing`).slice(0, 400)}\n` +

@@ -1,6 +1,13 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LocalCassandraError, type Log, shown } from './common.mts';
@@ -24,24 +31,23 @@ export function runningPid(folder: string): number | undefined {
   return isOurs ? pid : undefined;
 }
 
-/** The lines of a log that tell best why the server ended, the root cause last. */
+/** The two lines of a log that tell best why the server ended: its first complaint and the cause. */
 export function lastWords(log: string): string {
   const lines = log.trim().split('\n');
-  const first = lines.find((line) =>
-    /^(ERROR|FATAL|Error|Invalid|Exception|Unrecognized)/.test(line),
+  const first = lines.findIndex((line) =>
+    /^(ERROR|FATAL|Error|Exception|Invalid|Unrec)/.test(line),
   );
-  const root = lines.findLast((line) => line.startsWith('Caused by: '));
-  const told = [...new Set([first, root])].filter((line) => line !== undefined);
-  const last = lines.at(-1) ?? '';
-  return (told.length > 0 ? told : [last]).map((line) => line.slice(0, 300)).join('\n');
+  const told = first < 0 ? lines.slice(-1) : lines.slice(first, first + 2);
+  const cause = lines.findLast((line) => line.startsWith('Caused by: '));
+  if (cause !== undefined) told[1] = cause;
+  return told.map((line) => line.slice(0, 300)).join('\n');
 }
 
 function endedError(node: NodeSpec): LocalCassandraError {
   const file = logFile(node.folder);
   return new LocalCassandraError(
     `Cassandra ended while it was starting:\n${lastWords(readFileSync(file, 'utf8'))}\n` +
-      `All of it is in ${shown(file)}. If its data is broken and worth nothing:\n` +
-      'npm run db -- --wipe',
+      `All of it is in ${shown(file)}`,
   );
 }
 

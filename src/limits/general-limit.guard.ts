@@ -1,0 +1,59 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { ThrottlerStorageService } from '@nestjs/throttler';
+import type { Response } from 'express';
+import { AppError } from '../common/errors';
+import type { RequestWithPrincipal } from '../common/principal';
+import type { AppConfig } from '../config/app-config';
+import { addressGroup } from './address';
+import { limitHeaders, type Limit } from './limit';
+
+/**
+ * Keeps one party from taking all of a process: an organization, an API key, or an address that
+ * has not signed in. Counted in the process, without any I/O; it is about load, not about guessing.
+ */
+@Injectable()
+export class GeneralLimitGuard implements CanActivate {
+  private readonly limits: AppConfig['limits'];
+
+  constructor(
+    private readonly storage: ThrottlerStorageService,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.limits = config.get('limits', { infer: true });
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
+    if (!this.limits.enabled || request.path.startsWith('/health')) return true;
+    const caller = request.user;
+    const response = context.switchToHttp().getResponse<Response>();
+    if (caller?.apiKeyId !== undefined) {
+      await this.count(response, { name: 'key', windows: [this.limits.perKey] }, caller.apiKeyId);
+    }
+    const who = caller ? `org ${caller.organizationId}` : `ip ${addressGroup(request.ip ?? null)}`;
+    await this.count(response, { name: 'requests', windows: [this.limits.perOrganization] }, who);
+    return true;
+  }
+
+  private async count(response: Response, limit: Limit, who: string): Promise<void> {
+    const [window] = limit.windows;
+    if (!window) return;
+    const record = await this.storage.increment(
+      `${limit.name} ${who}`,
+      window.seconds * 1000,
+      window.count,
+      0,
+      limit.name,
+    );
+    const remaining = window.count - record.totalHits;
+    const resetSeconds = Math.max(1, record.timeToExpire);
+    const headers = limitHeaders(limit, { window, remaining, resetSeconds });
+    response.set(headers);
+    if (remaining >= 0) return;
+    throw new AppError('RATE_LIMITED', {
+      details: { retry_after: resetSeconds },
+      headers: { 'Retry-After': String(resetSeconds), ...headers },
+    });
+  }
+}
