@@ -1,11 +1,11 @@
 /**
  * Imports go one way. The order of the layers, from the bottom:
- * common <- config, logging <- cassandra <- limits, mail <- health, users <- organizations <- api-keys <- auth <- app.module
+ * common <- config, logging <- cassandra <- limits, mail, audit <- health, users <- organizations <- api-keys <- auth <- app.module
  */
 const FEATURES = ['health', 'users', 'organizations', 'api-keys', 'auth'];
 
 /** A folder may import what stands before it in this list, never what stands after it. */
-const ORDER = ['common', 'config', 'logging', 'cassandra', 'limits', 'mail', ...FEATURES];
+const ORDER = ['common', 'config', 'logging', 'cassandra', 'limits', 'mail', 'audit', ...FEATURES];
 
 const upwards = ORDER.map((folder, index) => ({
   name: `${folder}-imports-downwards`,

@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Logger } from 'pino';
 import { ApiKeysModule } from './api-keys/api-keys.module';
 import { AccessGuard } from './auth/access.guard';
+import { AuditModule } from './audit/audit.module';
 import { AuthModule } from './auth/auth.module';
 import { CassandraModule } from './cassandra/cassandra.module';
 import { EnvelopeInterceptor } from './common/envelope.interceptor';
@@ -11,7 +12,6 @@ import { createValidationPipe } from './common/validation';
 import type { AppConfig } from './config/app-config';
 import { configModule } from './config/config.module';
 import { HealthModule } from './health/health.module';
-import { GeneralLimitGuard } from './limits/general-limit.guard';
 import { LimitsModule } from './limits/limits.module';
 import { LoggingModule } from './logging/logging.module';
 import { OrganizationsModule } from './organizations/organizations.module';
@@ -25,12 +25,11 @@ import { UsersModule } from './users/users.module';
     OrganizationsModule,
     ApiKeysModule,
     LimitsModule,
+    AuditModule,
     AuthModule,
   ],
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
-    // After the other: whom it counts, it takes from the principal.
-    { provide: APP_GUARD, useClass: GeneralLimitGuard },
     { provide: APP_FILTER, useClass: ErrorFilter },
     { provide: APP_INTERCEPTOR, useClass: EnvelopeInterceptor },
     { provide: APP_PIPE, useFactory: createValidationPipe },

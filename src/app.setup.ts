@@ -2,7 +2,7 @@ import { ConfigService } from '@nestjs/config';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
-import { requestDeadline } from './common/deadline';
+import { requestContext } from './common/request-context';
 import { AppError } from './common/errors';
 import { jsonBody } from './common/json-body';
 import { requestId } from './common/request-id';
@@ -66,7 +66,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.use(
     requestId(),
     app.get<RequestHandler>(HTTP_LOGGER),
-    requestDeadline(http.requestTimeoutMs),
+    requestContext(http.requestTimeoutMs),
     securityHeaders(),
   );
   if (http.corsOrigins.length > 0) {

@@ -119,6 +119,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Users', 'The people of the own organization')
     .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
+    .addTag('Audit', 'Who did what, for admins')
     .addTag('Operations', 'Probes; no sign-in needed')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build();

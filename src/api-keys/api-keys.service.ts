@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import { lesserRole, type Role } from '../common/permissions';
@@ -25,6 +26,7 @@ export class ApiKeysService {
   constructor(
     private readonly keys: ApiKeysRepository,
     private readonly users: UsersService,
+    private readonly audit: AuditService,
   ) {}
 
   /** The organization's keys, without their secrets. */
@@ -57,13 +59,22 @@ export class ApiKeysService {
       expiresAt: new Date(now + input.expiresInDays * DAY_MS),
       lastUsedAt: null,
     };
-    await this.keys.insert(key);
+    const details = { name: key.name, role: key.role };
+    await this.audit.around(
+      { organizationId, action: 'api_key.created', actor: caller, targetId: key.id, details },
+      () => this.keys.insert(key),
+    );
     return { key, text: encodeApiKey(organizationId, key.id, secret) };
   }
 
   /** From the next request on the key opens nothing. @throws AppError NOT_FOUND */
   async revoke(caller: Principal, id: string): Promise<void> {
-    if (!(await this.keys.remove(caller.organizationId, id))) throw new AppError('NOT_FOUND');
+    const { organizationId } = caller;
+    if (!(await this.keys.find(organizationId, id))) throw new AppError('NOT_FOUND');
+    await this.audit.around(
+      { organizationId, action: 'api_key.revoked', actor: caller, targetId: id },
+      () => this.keys.remove(organizationId, id),
+    );
   }
 
   /**

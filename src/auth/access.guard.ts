@@ -1,17 +1,20 @@
 import { type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { AuthGuard } from '@nestjs/passport';
+import type { Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import { API_KEY_PREFIX } from '../api-keys/api-key';
 import { ApiKeysService } from '../api-keys/api-keys.service';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
-import { scopeOf } from '../common/permissions';
+import { type Permission, scopeOf } from '../common/permissions';
 import {
   type Access,
   ACCESS_KEY,
   type Principal,
   type RequestWithPrincipal,
 } from '../common/principal';
+import { GeneralLimit } from '../limits/general-limit.service';
 
 /** Stands before every route. What a route does not open stays closed. */
 @Injectable()
@@ -19,6 +22,8 @@ export class AccessGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
     private readonly apiKeys: ApiKeysService,
+    private readonly limit: GeneralLimit,
+    private readonly audit: AuditService,
     private readonly logger: PinoLogger,
   ) {
     super();
@@ -27,20 +32,37 @@ export class AccessGuard extends AuthGuard('jwt') {
   override async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = this.reflector.get<Access | undefined>(ACCESS_KEY, context.getHandler());
     if (access === undefined) throw new AppError('FORBIDDEN');
-    if (access === 'public') return true;
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
-    if (access === 'optional' && request.headers.authorization === undefined) return true;
+    const anonymous =
+      access === 'public' || (access === 'optional' && request.headers.authorization === undefined);
+    try {
+      if (!anonymous) await this.authenticate(context, request);
+    } finally {
+      // Also those who are turned away: they cost as much as the others.
+      await this.limit.count(request, context.switchToHttp().getResponse<Response>());
+    }
+    if (!anonymous && access !== 'optional') this.checkPermission(request, access);
+    return true;
+  }
 
+  private async authenticate(context: ExecutionContext, request: RequestWithPrincipal) {
     const key = apiKeyOf(request);
     if (key === undefined) await super.canActivate(context);
     else request.user = await this.apiKeys.authenticate(key);
+    if (!request.user) throw new AppError('UNAUTHENTICATED');
+    const { organizationId, userId } = request.user;
+    this.logger.assign({ organization_id: organizationId, user_id: userId });
+  }
+
+  private checkPermission(request: RequestWithPrincipal, permission: Permission): void {
     const caller = request.user;
-    if (!caller) throw new AppError('UNAUTHENTICATED');
-    this.logger.assign({ organization_id: caller.organizationId, user_id: caller.userId });
-    if (access !== 'optional' && scopeOf(caller, access) === 'none') {
-      throw new AppError('FORBIDDEN', { details: { permission: access } });
+    if (caller && scopeOf(caller, permission) !== 'none') return;
+    if (caller) {
+      const { organizationId } = caller;
+      const details = { permission, route: `${request.method} ${request.path.slice(0, 200)}` };
+      this.audit.note({ organizationId, action: 'access.denied', actor: caller, details });
     }
-    return true;
+    throw new AppError('FORBIDDEN', { details: { permission } });
   }
 
   override handleRequest<TUser = Principal>(

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
 import { v7 as timeOrderedId } from 'uuid';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import { scopeOf } from '../common/permissions';
 import type { Principal } from '../common/principal';
@@ -10,10 +11,10 @@ import { addressGroup } from '../limits/address';
 import { LimitsService } from '../limits/limits.service';
 import { InvitationsService } from '../organizations/invitations.service';
 import { OrganizationsService } from '../organizations/organizations.service';
-import type { NewUser } from '../users/user';
+import type { NewUser, User } from '../users/user';
 import { UsersService } from '../users/users.service';
 import type { ChangePasswordDto, LoginDto, RegisterDto } from './auth.dto';
-import { LoginGuard } from './login-guard.service';
+import { type LoginAttempt, LoginGuard } from './login-guard.service';
 import { PasswordService } from './password.service';
 import { SessionsService } from './sessions.service';
 import type { Device, SignIn } from './session';
@@ -30,6 +31,7 @@ export class AuthService {
     private readonly sessions: SessionsService,
     private readonly guard: LoginGuard,
     private readonly limits: LimitsService,
+    private readonly audit: AuditService,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -60,7 +62,13 @@ export class AuthService {
       role: input.role ?? 'member',
     };
     if (invitation === undefined && caller) {
-      return { user: await this.users.create(caller.organizationId, user) };
+      const { organizationId: own } = caller;
+      const details = { role: user.role };
+      const event = { organizationId: own, actor: caller, targetId: user.id, details };
+      const added = await this.audit.around({ ...event, action: 'user.created' }, () =>
+        this.users.create(own, user),
+      );
+      return { user: added };
     }
     const created =
       invitation === undefined
@@ -74,10 +82,11 @@ export class AuthService {
    * @throws AppError INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
    */
   async login(input: LoginDto, device: Device): Promise<SignIn> {
-    const attempt = await this.guard.begin(input.organization_id, input.email, device);
+    const attempt = await this.begin(input, device);
     const found = await this.users.findCredentials(input.organization_id, input.email);
     const matches = await this.passwords.verify(input.password, found?.passwordHash);
     if (!found || !matches || found.user.status !== 'active') {
+      if (found) this.noteLogin('login.failed', found.user);
       throw new AppError('INVALID_CREDENTIALS');
     }
     await this.guard.succeed(attempt);
@@ -103,13 +112,37 @@ export class AuthService {
       throw new AppError('INVALID_CREDENTIALS', { message: 'The current password is wrong.' });
     }
     await this.limits.clear(attempt);
-    const user = await this.users.setPassword(
-      found.user,
-      await this.passwords.hash(input.new_password),
+    const hash = await this.passwords.hash(input.new_password);
+    const user = await this.audit.around(
+      { organizationId, action: 'password.changed', actor: caller, targetId: userId },
+      () => this.users.setPassword(found.user, hash),
     );
     if (sessionId !== undefined) {
       await this.sessions.keep({ organizationId, userId, id: sessionId }, user);
     }
+  }
+
+  /** Counts the sign-in; the owner of an account that is locked for it finds that in the book. */
+  private async begin(input: LoginDto, device: Device): Promise<LoginAttempt> {
+    const { organization_id: organizationId, email } = input;
+    try {
+      return await this.guard.begin(organizationId, email, device);
+    } catch (error) {
+      // In the background: whether there is such an account must not show in the time.
+      this.users.findCredentials(organizationId, email).then(
+        (found) => {
+          if (found) this.noteLogin('login.locked', found.user);
+        },
+        (fault: unknown) => {
+          this.logger.error({ err: fault }, 'audit entry lost');
+        },
+      );
+      throw error;
+    }
+  }
+
+  private noteLogin(action: 'login.failed' | 'login.locked', user: User): void {
+    this.audit.note({ organizationId: user.organizationId, action, targetId: user.id });
   }
 
   private checkMayRegister(caller: Principal | undefined, organizationId: string): void {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v4 as randomId } from 'uuid';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import {
   decodeOpaqueToken,
@@ -33,6 +34,7 @@ export class PasswordResetService {
     private readonly passwords: PasswordService,
     private readonly mail: MailService,
     private readonly limits: LimitsService,
+    private readonly audit: AuditService,
     config: ConfigService<AppConfig, true>,
   ) {
     this.appUrl = config.get('mail', { infer: true }).appUrl;
@@ -47,6 +49,10 @@ export class PasswordResetService {
     const found = await this.users.findCredentials(organizationId, email);
     const user = found?.user.status === 'active' ? found.user : undefined;
     const userId = user?.id ?? randomId();
+    if (user) {
+      const action = 'password.reset_requested';
+      this.audit.note({ organizationId, action, targetId: userId }, 'success');
+    }
     const open = await this.resets.countOpen(organizationId, userId, OPEN_LIMIT);
     const secret = newSecret();
     const id = randomId();
@@ -85,7 +91,10 @@ export class PasswordResetService {
     if (!(await this.resets.consume({ organizationId, userId, id, epoch, secretHash }))) {
       throw invalid();
     }
-    await this.users.setPassword(user, hash);
+    await this.audit.around(
+      { organizationId, action: 'password.reset', actor: { userId }, targetId: userId },
+      () => this.users.setPassword(user, hash),
+    );
   }
 }
 

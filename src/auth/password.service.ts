@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { ConfigService } from '@nestjs/config';
 import { getRounds } from 'bcryptjs';
 import { Piscina } from 'piscina';
-import { remainingTime } from '../common/deadline';
+import { remainingTime } from '../common/request-context';
 import { unavailable } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
 import { canonicalPassword, isHashable } from './password-rules';

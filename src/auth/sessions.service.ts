@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
 import { v7 as timeOrderedId } from 'uuid';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import type { Principal } from '../common/principal';
@@ -31,6 +32,7 @@ export class SessionsService {
     private readonly users: UsersService,
     private readonly accessTokens: AccessTokens,
     private readonly limits: LimitsService,
+    private readonly audit: AuditService,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -55,7 +57,11 @@ export class SessionsService {
       refreshedAt: now,
       expiresAt: new Date(now.getTime() + this.lifetimeMs),
     };
-    await this.sessions.insert(session);
+    const { organizationId, userId, id } = session;
+    await this.audit.around(
+      { organizationId, action: 'session.started', actor: { userId }, targetId: id },
+      () => this.sessions.insert(session),
+    );
     return this.tokens(session, secret);
   }
 
@@ -94,7 +100,9 @@ export class SessionsService {
     if (current && this.isRepeat(current, hash, next)) {
       return { user, tokens: await this.tokens(key, next) };
     }
-    await this.sessions.remove(key);
+    await this.audit.around({ organizationId, action: 'session.reused', targetId: id }, () =>
+      this.sessions.remove(key),
+    );
     this.logger.warn({ organization_id: organizationId, user_id: userId }, 'refresh token reused');
     throw new AppError('UNAUTHENTICATED');
   }
@@ -109,8 +117,12 @@ export class SessionsService {
 
   /** Ends a session of the caller: both its tokens are worthless from the next request on. */
   async end({ organizationId, userId }: Principal, id: string): Promise<void> {
-    const found = await this.sessions.remove({ organizationId, userId, id });
-    if (!found) throw new AppError('NOT_FOUND');
+    const key = { organizationId, userId, id };
+    if (!(await this.sessions.find(key))) throw new AppError('NOT_FOUND');
+    await this.audit.around(
+      { organizationId, action: 'session.ended', actor: { userId }, targetId: id },
+      () => this.sessions.remove(key),
+    );
   }
 
   /** Takes one session along into the new epoch that has just ended all of them. */

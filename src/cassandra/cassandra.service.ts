@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
-import { remainingTime, withDeadline } from '../common/deadline';
+import { remainingTime, withDeadline } from '../common/request-context';
 import { allQueries, type Query } from './define-query';
 import { Lease } from './lease';
 import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';

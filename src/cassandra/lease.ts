@@ -9,6 +9,8 @@ import { defineQuery, type Query } from './define-query';
  */
 const TTL_SECONDS = 60;
 const RENEW_EVERY_MS = 15_000;
+/** The margin is for a statement that is just being sent when the lease ends. */
+const SAFE_MS = (TTL_SECONDS - 20) * 1000;
 
 const take = defineQuery<LeaseRow>(
   'leases.take',
@@ -35,6 +37,8 @@ export class LeaseLostError extends Error {}
 export class Lease {
   private readonly owner = randomUUID();
   private lost = false;
+  /** When the last request that gave us the lease was sent: it lives from then on at least. */
+  private confirmedAt = 0;
   private timer: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -60,38 +64,53 @@ export class Lease {
 
   /** Call before each step that must not run twice: throws once somebody else may hold the lease. */
   check(): void {
-    if (this.lost) throw new LeaseLostError(`The lease "${this.name}" was lost`);
+    if (this.lost || Date.now() - this.confirmedAt > SAFE_MS) {
+      throw new LeaseLostError(`The lease "${this.name}" was lost`);
+    }
   }
 
   private async acquire(patienceMs: number): Promise<void> {
     const giveUpAt = Date.now() + patienceMs;
-    while (!(await this.tryQuery(take))) {
+    while (!(await this.tryToTake(patienceMs))) {
       if (Date.now() > giveUpAt) throw new LeaseLostError(`The lease "${this.name}" stays taken`);
       await sleep(250 + Math.random() * 250);
     }
     this.timer = setInterval(() => {
-      this.tryQuery(renew).then(
-        (renewed) => {
-          this.lost ||= !renewed;
-        },
-        () => {
-          this.lost = true;
-        },
-      );
+      void this.renew();
     }, RENEW_EVERY_MS);
+  }
+
+  /** Many who want the same row at once time each other out; the patient ask again. */
+  private async tryToTake(patienceMs: number): Promise<boolean> {
+    try {
+      return await this.tryQuery(take);
+    } catch (error) {
+      if (patienceMs === 0) throw error;
+      return false;
+    }
+  }
+
+  private async renew(): Promise<void> {
+    try {
+      this.lost ||= !(await this.tryQuery(renew));
+    } catch {
+      // The next time may do; `check` knows how long the lease is safe without.
+    }
   }
 
   /** True when the lease is ours afterwards, also where an earlier answer got lost on its way. */
   private async tryQuery(query: Query<LeaseRow>): Promise<boolean> {
+    const asked = Date.now();
     const params = { name: this.name, owner: this.owner, renewed_at: new Date() };
     const result = await this.client.execute(query.cql, params, {
       prepare: true,
       isIdempotent: false,
       executionProfile: 'cas',
     });
-    if (result.wasApplied()) return true;
     const row = result.first() as unknown as LeaseRow | null;
-    return row?.owner?.toString() === this.owner;
+    const ours = result.wasApplied() || row?.owner?.toString() === this.owner;
+    if (ours) this.confirmedAt = asked;
+    return ours;
   }
 
   private async end(): Promise<void> {

@@ -74,13 +74,15 @@ function compare(files: Migration[], rows: HistoryRow[]): MigrationStatus[] {
 }
 
 async function readHistory(client: Client): Promise<HistoryRow[]> {
-  const known = await client.execute(
-    `SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_migrations'`,
-    [client.keyspace],
-    { prepare: true },
-  );
-  if (known.rowLength === 0) return [];
-  return (await client.execute(history.cql, {}, { prepare: true })).rows as unknown as HistoryRow[];
+  try {
+    const result = await client.execute(history.cql, {}, { prepare: true });
+    return result.rows as unknown as HistoryRow[];
+  } catch (error) {
+    // Nothing was ever migrated, or another process is just creating the table.
+    if (error instanceof Error && /does not exist|unconfigured table/.test(error.message))
+      return [];
+    throw error;
+  }
 }
 
 /** DDL returns before all nodes know of it; the next statement must not overtake it. */
@@ -124,6 +126,20 @@ async function ensureKeyspace(config: AppConfig['cassandra'], log: Log): Promise
   }
 }
 
+/** A keyspace that another process has just created may take a moment to be there for all. */
+async function connectToKeyspace(config: AppConfig['cassandra'], log: Log): Promise<Client> {
+  const giveUpAt = Date.now() + AGREEMENT_LIMIT_MS;
+  for (;;) {
+    try {
+      return await connect(config, config.keyspace, log);
+    } catch (error) {
+      const missing = error instanceof StartupError && error.message.includes('does not exist');
+      if (!missing || Date.now() > giveUpAt) throw error;
+      await sleep(300);
+    }
+  }
+}
+
 async function apply(client: Client, migration: Migration, done: number, log: Log, lease: Lease) {
   const startedAt = new Date();
   const write = (state: HistoryRow['state'], statementsDone: number) =>
@@ -163,7 +179,7 @@ export async function migrate(
   files: Migration[] = readMigrations(),
 ): Promise<void> {
   await ensureKeyspace(config, log);
-  const client = await connect(config, config.keyspace, log);
+  const client = await connectToKeyspace(config, log);
   try {
     const isDone = (status: MigrationStatus[]) => status.every((one) => one.state === 'done');
     if (isDone(compare(files, await readHistory(client)))) return;

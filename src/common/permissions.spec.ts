@@ -7,7 +7,14 @@ describe('Permissions', () => {
   it('are what this table says', () => {
     const common = ['self:read', 'self:update', 'organization:read', 'users:read'];
     expect(Object.fromEntries(ROLES.map((role) => [role, granted({ role })]))).toEqual({
-      admin: [...common, 'users:create', 'users:update', 'users:deactivate', 'keys:manage'],
+      admin: [
+        ...common,
+        'users:create',
+        'users:update',
+        'users:deactivate',
+        'keys:manage',
+        'audit:read',
+      ],
       manager: common,
       member: common,
       viewer: common,
@@ -23,6 +30,8 @@ describe('Permissions', () => {
         'self:read',
         'organization:read',
         'users:read',
+        // Reading the book is what an integration with a log system does.
+        ...(role === 'admin' ? ['audit:read'] : []),
       ]);
     });
   });

@@ -12,6 +12,7 @@ export const PERMISSIONS = [
   'users:update',
   'users:deactivate',
   'keys:manage',
+  'audit:read',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
@@ -30,6 +31,7 @@ const everyone: Grants = {
   'users:update': 'none',
   'users:deactivate': 'none',
   'keys:manage': 'none',
+  'audit:read': 'none',
 };
 
 /** Role × permission × scope of records: the only place where this is decided. */
@@ -40,6 +42,7 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
     'users:update': 'all',
     'users:deactivate': 'all',
     'keys:manage': 'all',
+    'audit:read': 'all',
   },
   manager: everyone,
   member: everyone,

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v7 as timeOrderedId } from 'uuid';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import {
   decodeOpaqueToken,
@@ -36,6 +37,7 @@ export class InvitationsService {
     private readonly invitations: InvitationsRepository,
     private readonly users: UsersService,
     private readonly mail: MailService,
+    private readonly audit: AuditService,
     private readonly limits: LimitsService,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -71,7 +73,17 @@ export class InvitationsService {
       createdAt: new Date(now),
       expiresAt: new Date(now + LIFETIME_MS),
     };
-    await this.insertWithinLimit(invitation);
+    const details = { email, role };
+    await this.audit.around(
+      {
+        organizationId,
+        action: 'invitation.created',
+        actor: caller,
+        targetId: invitation.id,
+        details,
+      },
+      () => this.insertWithinLimit(invitation),
+    );
     const token = encodeOpaqueToken([invitation.id], secret);
     const link = `${this.appUrl}/accept-invitation?organization_id=${organizationId}&token=${token}`;
     await this.mail.send(organizationId, {
@@ -86,9 +98,14 @@ export class InvitationsService {
   async cancel(caller: Principal, id: string): Promise<void> {
     const invitation = await this.invitations.find(caller.organizationId, id);
     if (invitation?.status !== 'pending') throw new AppError('NOT_FOUND');
-    if (!(await this.invitations.setStatus(invitation, 'cancelled', null))) {
-      throw new AppError('CONFLICT');
-    }
+    const { organizationId } = caller;
+    await this.audit.around(
+      { organizationId, action: 'invitation.cancelled', actor: caller, targetId: id },
+      async () => {
+        const done = await this.invitations.setStatus(invitation, 'cancelled', null);
+        if (!done) throw new AppError('CONFLICT');
+      },
+    );
   }
 
   /**
@@ -103,7 +120,15 @@ export class InvitationsService {
     const reserved = await this.reserve(invitation, user.id);
     let created: User;
     try {
-      created = await this.users.create(organizationId, { ...user, role: invitation.role });
+      created = await this.audit.around(
+        {
+          organizationId,
+          action: 'invitation.accepted',
+          actor: { userId: user.id },
+          targetId: invitation.id,
+        },
+        () => this.users.create(organizationId, { ...user, role: invitation.role }),
+      );
     } catch (error) {
       const notCreated = error instanceof AppError && error.status < 500;
       if (notCreated) await this.invitations.setStatus(reserved, 'pending', null);

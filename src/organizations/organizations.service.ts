@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
@@ -16,6 +17,7 @@ export class OrganizationsService {
   constructor(
     private readonly organizations: OrganizationsRepository,
     private readonly users: UsersService,
+    private readonly audit: AuditService,
     config: ConfigService<AppConfig, true>,
   ) {
     this.leaseMs = config.get('auth', { infer: true }).claimLeaseMs;
@@ -36,7 +38,11 @@ export class OrganizationsService {
    */
   async create(organizationId: string, owner: NewUser): Promise<User> {
     if (!(await this.claim(organizationId, owner.id))) throw new AppError('INVITATION_REQUIRED');
-    const user = await this.users.create(organizationId, { ...owner, role: 'admin' });
+    const actor = { userId: owner.id };
+    const user = await this.audit.around(
+      { organizationId, action: 'organization.created', actor, targetId: owner.id },
+      () => this.users.create(organizationId, { ...owner, role: 'admin' }),
+    );
     await this.organizations.activate(organizationId, user.id);
     return user;
   }

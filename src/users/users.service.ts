@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { AuditService } from '../audit/audit.service';
 import { decodeCursor, encodeCursor } from '../common/cursor';
 import { AppError } from '../common/errors';
 import { Page, type PageQueryDto } from '../common/page';
@@ -22,6 +23,7 @@ export class UsersService {
     private readonly users: UsersRepository,
     private readonly claims: EmailClaimsRepository,
     private readonly creation: UserCreationService,
+    private readonly audit: AuditService,
     config: ConfigService<AppConfig, true>,
   ) {
     this.cursorKey = config.get('cursorKey', { infer: true });
@@ -59,6 +61,20 @@ export class UsersService {
         message: 'Your own role and status can only be changed by another admin.',
       });
     }
+    const isOfRights = change.role !== undefined || change.status !== undefined;
+    if (!isOfRights) return this.apply(caller, id, change);
+    const details = Object.fromEntries(
+      Object.entries({ role: change.role, status: change.status }).filter(([, value]) => value),
+    ) as Record<string, string>;
+    const { organizationId } = caller;
+    await this.get(caller, id);
+    return this.audit.around(
+      { organizationId, action: 'user.changed', actor: caller, targetId: id, details },
+      () => this.apply(caller, id, change),
+    );
+  }
+
+  private async apply(caller: Principal, id: string, change: UserChange): Promise<User> {
     for (let attempt = 0; attempt < UPDATE_ATTEMPTS; attempt++) {
       const user = await this.get(caller, id);
       if (isNoChange(user, change)) return user;
@@ -83,7 +99,12 @@ export class UsersService {
 
   /** Ends every session of a user, from the next request on. */
   async endSessions(caller: Principal, id: string): Promise<void> {
-    await this.updateUntilDone(() => this.get(caller, id), { endSessions: true });
+    const { organizationId } = caller;
+    await this.get(caller, id);
+    await this.audit.around(
+      { organizationId, action: 'user.sessions_ended', actor: caller, targetId: id },
+      () => this.updateUntilDone(() => this.get(caller, id), { endSessions: true }),
+    );
   }
 
   /** Sets a new password and ends every session, in one write. Returns the user afterwards. */

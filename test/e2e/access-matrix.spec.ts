@@ -49,6 +49,7 @@ const MATRIX: Record<string, CallerKind[]> = {
   'DELETE /api/v1/users/{id}': ADMINS,
   'DELETE /api/v1/users/{id}/sessions': ADMINS,
   'GET /api/v1/organization': KEYS_TOO,
+  'GET /api/v1/audit': [...ADMINS, 'key'],
   'GET /api/v1/invitations': ADMINS,
   'POST /api/v1/invitations': ADMINS,
   'DELETE /api/v1/invitations/{id}': ADMINS,

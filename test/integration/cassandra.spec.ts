@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
 import { connect } from '../../src/cassandra/connect';
 import { defineQuery } from '../../src/cassandra/define-query';
-import { requestDeadline } from '../../src/common/deadline';
+import { requestContext } from '../../src/common/request-context';
 import { AppError } from '../../src/common/errors';
 import { databaseVariables, TEST_KEYSPACE, testConfig } from '../support/config';
 import { startProxy, type TcpProxy } from '../support/tcp-proxy';
@@ -129,7 +129,7 @@ describe('CassandraService', () => {
 
   it('gives up at the deadline of the request, with 503', async () => {
     const outcome = await new Promise<unknown>((resolve) => {
-      requestDeadline(0)({} as never, {} as never, () => {
+      requestContext(0)({} as never, {} as never, () => {
         service.run(find, { name: 'x' }).then(resolve, resolve);
       });
     });

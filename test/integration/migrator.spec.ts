@@ -46,7 +46,9 @@ describe('The migrator', () => {
     const programs = Array.from({ length: 5 }, () =>
       runProgram(['dist/cli/migrate.js'], { CASSANDRA_KEYSPACE: keyspace }),
     );
-    expect(await Promise.all(programs.map(({ ended }) => ended))).toEqual([0, 0, 0, 0, 0]);
+    const codes = await Promise.all(programs.map(({ ended }) => ended));
+    const failed = programs.filter((_, index) => codes[index] !== 0);
+    expect(failed.map(({ output }) => output())).toEqual([]);
     const applied = programs.flatMap(({ output }) => output().match(/migrated \d{4}_\w+/g) ?? []);
     const files = readMigrations();
     expect(applied.sort()).toEqual(

@@ -1,4 +1,4 @@
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { ThrottlerStorageService } from '@nestjs/throttler';
 import type { Response } from 'express';
@@ -13,7 +13,7 @@ import { limitHeaders, type Limit } from './limit';
  * has not signed in. Counted in the process, without any I/O; it is about load, not about guessing.
  */
 @Injectable()
-export class GeneralLimitGuard implements CanActivate {
+export class GeneralLimit {
   private readonly limits: AppConfig['limits'];
 
   constructor(
@@ -23,20 +23,18 @@ export class GeneralLimitGuard implements CanActivate {
     this.limits = config.get('limits', { infer: true });
   }
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
-    if (!this.limits.enabled || request.path.startsWith('/health')) return true;
+  /** Counts a request for whoever sent it, as far as that is known by now. @throws RATE_LIMITED */
+  async count(request: RequestWithPrincipal, response: Response): Promise<void> {
+    if (!this.limits.enabled || request.path.startsWith('/health')) return;
     const caller = request.user;
-    const response = context.switchToHttp().getResponse<Response>();
     if (caller?.apiKeyId !== undefined) {
-      await this.count(response, { name: 'key', windows: [this.limits.perKey] }, caller.apiKeyId);
+      await this.hit(response, { name: 'key', windows: [this.limits.perKey] }, caller.apiKeyId);
     }
     const who = caller ? `org ${caller.organizationId}` : `ip ${addressGroup(request.ip ?? null)}`;
-    await this.count(response, { name: 'requests', windows: [this.limits.perOrganization] }, who);
-    return true;
+    await this.hit(response, { name: 'requests', windows: [this.limits.perOrganization] }, who);
   }
 
-  private async count(response: Response, limit: Limit, who: string): Promise<void> {
+  private async hit(response: Response, limit: Limit, who: string): Promise<void> {
     const [window] = limit.windows;
     if (!window) return;
     const record = await this.storage.increment(

@@ -2,15 +2,29 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { RequestHandler } from 'express';
 import { unavailable } from './errors';
 
-const storage = new AsyncLocalStorage<{ endsAt: number }>();
+/** What is true of a request wherever its work leads; never who is calling. */
+export interface RequestContext {
+  requestId: string;
+  ip: string | null;
+  /** Epoch ms. */
+  endsAt: number;
+}
+
+const storage = new AsyncLocalStorage<RequestContext>();
+
+/** undefined for work that no request has caused. */
+export function currentRequest(): RequestContext | undefined {
+  return storage.getStore();
+}
 
 /**
  * Gives every request one deadline for all the work it causes. Timeouts of single attempts add up
  * (attempts times hosts times statements); a client waits for the sum.
  */
-export function requestDeadline(milliseconds: number): RequestHandler {
-  return (_request, _response, next) => {
-    storage.run({ endsAt: Date.now() + milliseconds }, next);
+export function requestContext(milliseconds: number): RequestHandler {
+  return (request, _response, next) => {
+    const endsAt = Date.now() + milliseconds;
+    storage.run({ requestId: request.id as string, ip: request.ip ?? null, endsAt }, next);
   };
 }
 
