@@ -6,6 +6,7 @@ import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import { lesserRole, type Role } from '../common/permissions';
 import type { Principal } from '../common/principal';
+import { OrganizationsService } from '../organizations/organizations.service';
 import { UsersService } from '../users/users.service';
 import { type ApiKey, decodeApiKey, encodeApiKey } from './api-key';
 import { ApiKeysRepository } from './api-keys.repository';
@@ -26,6 +27,7 @@ export class ApiKeysService {
   constructor(
     private readonly keys: ApiKeysRepository,
     private readonly users: UsersService,
+    private readonly organizations: OrganizationsService,
     private readonly audit: AuditService,
   ) {}
 
@@ -87,8 +89,11 @@ export class ApiKeysService {
     if (!key || !timingSafeEqual(key.secretHash, hashSecret(given.secret))) return undefined;
     const now = new Date();
     if (key.expiresAt <= now) return undefined;
-    const maker = await this.users.findById(key.organizationId, key.createdBy);
-    if (maker?.status !== 'active') return undefined;
+    const [maker, open] = await Promise.all([
+      this.users.findById(key.organizationId, key.createdBy),
+      this.organizations.isOpen(key.organizationId),
+    ]);
+    if (maker?.status !== 'active' || !open) return undefined;
     if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
       await this.keys.touch(key, now);
     }

@@ -52,7 +52,7 @@ export class AuthController {
     access: 'public',
     summary: 'Sign in with email and password',
     returns: SignInDto,
-    errors: ['INVALID_CREDENTIALS', 'TOO_MANY_ATTEMPTS'],
+    errors: ['INVALID_CREDENTIALS', 'FORBIDDEN', 'TOO_MANY_ATTEMPTS'],
   })
   async login(@Body() body: LoginDto, @FromDevice() device: Device): Promise<SignInDto> {
     return toSignInDto(await this.auth.login(body, device));

@@ -79,7 +79,8 @@ export class AuthService {
 
   /**
    * Every way to fail answers alike and takes alike.
-   * @throws AppError INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS
+   * @throws AppError INVALID_CREDENTIALS, TOO_MANY_ATTEMPTS; FORBIDDEN while the organization is
+   * suspended, which only who has the password is told
    */
   async login(input: LoginDto, device: Device): Promise<SignIn> {
     const attempt = await this.begin(input, device);
@@ -92,6 +93,9 @@ export class AuthService {
     await this.guard.succeed(attempt);
     const { user, passwordHash } = found;
     await this.organizations.confirm(user);
+    if (!(await this.organizations.isOpen(user.organizationId))) {
+      throw new AppError('FORBIDDEN', { message: 'The organization is closed.' });
+    }
     if (this.passwords.isOutdated(passwordHash)) {
       await this.users.upgradePasswordHash(user, await this.passwords.hash(input.password));
       this.logger.info('password hash upgraded');

@@ -9,6 +9,7 @@ import { hashSecret, newSecret } from '../common/opaque-token';
 import type { Principal } from '../common/principal';
 import { type AppConfig, deriveKey } from '../config/app-config';
 import { LimitsService } from '../limits/limits.service';
+import { OrganizationsService } from '../organizations/organizations.service';
 import type { User } from '../users/user';
 import { UsersService } from '../users/users.service';
 import { AccessTokens } from './access-tokens';
@@ -30,6 +31,7 @@ export class SessionsService {
   constructor(
     private readonly sessions: SessionsRepository,
     private readonly users: UsersService,
+    private readonly organizations: OrganizationsService,
     private readonly accessTokens: AccessTokens,
     private readonly limits: LimitsService,
     private readonly audit: AuditService,
@@ -133,10 +135,12 @@ export class SessionsService {
 
   /** A session and its user; undefined when either of them is over. */
   async findLive(key: SessionKey): Promise<{ user: User; session: Session } | undefined> {
-    const [user, session] = await Promise.all([
+    const [user, session, open] = await Promise.all([
       this.users.findById(key.organizationId, key.userId),
       this.sessions.find(key),
+      this.organizations.isOpen(key.organizationId),
     ]);
+    if (!open) return undefined;
     if (user?.status !== 'active' || session?.epoch !== user.sessionEpoch) return undefined;
     return { user, session };
   }

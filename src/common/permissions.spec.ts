@@ -8,7 +8,12 @@ describe('Permissions', () => {
     const common = ['self:read', 'self:update', 'organization:read', 'users:read'];
     expect(Object.fromEntries(ROLES.map((role) => [role, granted({ role })]))).toEqual({
       admin: [
-        ...common,
+        'self:read',
+        'self:update',
+        'organization:read',
+        'organization:update',
+        'organization:erase',
+        'users:read',
         'users:create',
         'users:update',
         'users:deactivate',

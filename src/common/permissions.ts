@@ -7,6 +7,8 @@ export const PERMISSIONS = [
   'self:read',
   'self:update',
   'organization:read',
+  'organization:update',
+  'organization:erase',
   'users:read',
   'users:create',
   'users:update',
@@ -26,6 +28,8 @@ const everyone: Grants = {
   'self:read': 'own',
   'self:update': 'own',
   'organization:read': 'all',
+  'organization:update': 'none',
+  'organization:erase': 'none',
   'users:read': 'all',
   'users:create': 'none',
   'users:update': 'none',
@@ -38,6 +42,8 @@ const everyone: Grants = {
 export const GRANTS: Readonly<Record<Role, Grants>> = {
   admin: {
     ...everyone,
+    'organization:update': 'all',
+    'organization:erase': 'all',
     'users:create': 'all',
     'users:update': 'all',
     'users:deactivate': 'all',
@@ -55,6 +61,8 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
  */
 const NEVER_BY_KEY: ReadonlySet<Permission> = new Set([
   'self:update',
+  'organization:update',
+  'organization:erase',
   'users:create',
   'users:update',
   'users:deactivate',

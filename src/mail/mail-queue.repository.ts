@@ -20,12 +20,14 @@ const insert = defineQuery(
 const list = defineQuery<MailRow>(
   'mail_queue.list',
   `SELECT hour, id, organization_id, message, attempts, next_attempt_at
-   FROM mail_queue WHERE hour = :hour LIMIT :size`,
+   FROM mail_queue WHERE hour = :hour AND id > :after LIMIT :size`,
 );
 const remove = defineQuery(
   'mail_queue.remove',
   'DELETE FROM mail_queue WHERE hour = :hour AND id = :id',
 );
+
+const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
 
 @Injectable()
 export class MailQueueRepository {
@@ -43,9 +45,9 @@ export class MailQueueRepository {
     });
   }
 
-  /** The oldest messages of an hour, at most `size`. */
-  async list(hour: string, size: number): Promise<QueuedMail[]> {
-    const rows = await this.cassandra.page(list, { hour }, size);
+  /** The oldest messages of an hour, at most `size`, from behind the one named. */
+  async list(hour: string, size: number, after = SMALLEST_ID): Promise<QueuedMail[]> {
+    const rows = await this.cassandra.page(list, { hour, after }, size);
     return rows.map((row) => ({
       hour: row.hour,
       id: row.id.toString(),

@@ -5,7 +5,10 @@ import { type AppConfig, deriveKey } from '../config/app-config';
 import type { Mail } from './mail';
 import { sealMail } from './mail-cipher';
 import { MailQueueRepository } from './mail-queue.repository';
-import { hourOf, MailSender } from './mail-sender.service';
+import { MailSender } from './mail-sender.service';
+import { HOURS_KEPT, hourOf, lastHours } from './queue-hours';
+
+const PAGE = 200;
 
 /** The way out for mail: stored before the request is answered, sent in the background. */
 @Injectable()
@@ -33,5 +36,18 @@ export class MailService {
       nextAttemptAt: now,
     });
     this.sender.wake();
+  }
+
+  /** Takes back what is not sent yet of an organization that is being erased. */
+  async forget(organizationId: string): Promise<void> {
+    for (const hour of lastHours(HOURS_KEPT)) {
+      for (let after: string | undefined; ;) {
+        const mails = await this.queue.list(hour, PAGE, after);
+        const own = mails.filter((mail) => mail.organizationId === organizationId);
+        for (const mail of own) await this.queue.remove(mail);
+        after = mails.at(-1)?.id;
+        if (mails.length < PAGE) break;
+      }
+    }
   }
 }

@@ -2,9 +2,12 @@ import { Module } from '@nestjs/common';
 import { LimitsModule } from '../limits/limits.module';
 import { MailModule } from '../mail/mail.module';
 import { UsersModule } from '../users/users.module';
+import { Eraser } from './eraser.service';
+import { ErasuresRepository } from './erasures.repository';
 import { InvitationsController } from './invitations.controller';
 import { InvitationsRepository } from './invitations.repository';
 import { InvitationsService } from './invitations.service';
+import { OrganizationDataRepository } from './organization-data.repository';
 import { OrganizationsController } from './organizations.controller';
 import { OrganizationsRepository } from './organizations.repository';
 import { OrganizationsService } from './organizations.service';
@@ -17,6 +20,9 @@ import { OrganizationsService } from './organizations.service';
     OrganizationsRepository,
     InvitationsService,
     InvitationsRepository,
+    ErasuresRepository,
+    OrganizationDataRepository,
+    Eraser,
   ],
   exports: [OrganizationsService, InvitationsService],
 })

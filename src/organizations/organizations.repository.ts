@@ -1,36 +1,33 @@
 import { Injectable } from '@nestjs/common';
+import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
-
-/** `provisioning`: the id is claimed, the first user is not known to be written yet. */
-export type OrganizationStatus = 'provisioning' | 'active';
-
-export interface Organization {
-  id: string;
-  status: OrganizationStatus;
-  /** The user who claimed the id; the organization exists once he does. */
-  ownerId: string;
-  claimedAt: Date;
-  createdAt: Date;
-}
+import type { Organization, OrganizationSettings, OrganizationStatus } from './organization';
 
 interface OrganizationRow {
   organization_id: string;
   status: OrganizationStatus;
-  owner_id: { toString(): string };
-  claimed_at: Date;
+  owner_id: { toString(): string } | null;
+  name: string | null;
+  time_zone: string | null;
+  currency: string | null;
+  locale: string | null;
+  version: number;
+  operation_id: { toString(): string } | null;
+  claimed_at: Date | null;
   created_at: Date;
 }
 
 const find = defineQuery<OrganizationRow>(
   'organizations.find',
-  `SELECT organization_id, status, owner_id, claimed_at, created_at
+  `SELECT organization_id, status, owner_id, name, time_zone, currency, locale, version, operation_id,
+     claimed_at, created_at
    FROM organizations WHERE organization_id = :organization_id`,
 );
 const claim = defineQuery(
   'organizations.claim',
-  `INSERT INTO organizations (organization_id, status, owner_id, claimed_at, created_at, updated_at)
-   VALUES (:organization_id, 'provisioning', :owner_id, :now, :now, :now) IF NOT EXISTS`,
+  `INSERT INTO organizations (organization_id, status, owner_id, version, claimed_at, created_at, updated_at)
+   VALUES (:organization_id, 'provisioning', :owner_id, 1, :now, :now, :now) IF NOT EXISTS`,
 );
 const reclaim = defineQuery(
   'organizations.reclaim',
@@ -42,20 +39,41 @@ const activate = defineQuery(
   `UPDATE organizations SET status = 'active', updated_at = :now
    WHERE organization_id = :organization_id IF status = 'provisioning' AND owner_id = :owner_id`,
 );
+const change = defineQuery(
+  'organizations.change',
+  `UPDATE organizations SET name = :name, time_zone = :time_zone, currency = :currency,
+     locale = :locale, version = :next_version, operation_id = :operation_id, updated_at = :now
+   WHERE organization_id = :organization_id IF version = :version AND status = 'active'`,
+);
+const setStatus = defineQuery(
+  'organizations.setStatus',
+  `UPDATE organizations SET status = :status, operation_id = :operation_id, updated_at = :now
+   WHERE organization_id = :organization_id IF status = :expected_status`,
+);
+const bury = defineQuery(
+  'organizations.bury',
+  `UPDATE organizations SET status = 'erased', owner_id = null, name = null, time_zone = null,
+     currency = null, locale = null, operation_id = null, claimed_at = null, updated_at = :now
+   WHERE organization_id = :organization_id IF status = 'erasing'`,
+);
 
 @Injectable()
 export class OrganizationsRepository {
   constructor(private readonly cassandra: CassandraService) {}
 
   async find(organizationId: string, serial = false): Promise<Organization | undefined> {
-    const params = { organization_id: organizationId };
-    const row = await this.cassandra.first(find, params, { serial });
+    const row = await this.findRow(organizationId, serial);
     return (
       row && {
         id: row.organization_id,
         status: row.status,
-        ownerId: row.owner_id.toString(),
-        claimedAt: row.claimed_at,
+        ownerId: row.owner_id?.toString() ?? '',
+        name: row.name,
+        timeZone: row.time_zone ?? 'UTC',
+        currency: row.currency ?? 'USD',
+        locale: row.locale ?? 'en',
+        version: row.version,
+        claimedAt: row.claimed_at ?? row.created_at,
         createdAt: row.created_at,
       }
     );
@@ -85,7 +103,58 @@ export class OrganizationsRepository {
     await this.cassandra.lwt([{ query: activate, params }], () => Promise.resolve(true));
   }
 
+  /** Changes the settings if they are still as `current` says. False: they are not. */
+  async change(current: Organization, settings: OrganizationSettings): Promise<boolean> {
+    const operationId = randomId();
+    const params = {
+      organization_id: current.id,
+      name: settings.name,
+      time_zone: settings.timeZone,
+      currency: settings.currency,
+      locale: settings.locale,
+      version: current.version,
+      next_version: current.version + 1,
+      operation_id: operationId,
+      now: new Date(),
+    };
+    const isMine = () => this.isLastOperation(current.id, operationId);
+    return (await this.cassandra.lwt([{ query: change, params }], isMine)).applied;
+  }
+
+  /** Moves an organization from one status to another. False: it was not in the first. */
+  async setStatus(
+    organizationId: string,
+    from: OrganizationStatus,
+    to: OrganizationStatus,
+  ): Promise<boolean> {
+    const operationId = randomId();
+    const params = {
+      organization_id: organizationId,
+      expected_status: from,
+      status: to,
+      operation_id: operationId,
+      now: new Date(),
+    };
+    const isMine = () => this.isLastOperation(organizationId, operationId);
+    return (await this.cassandra.lwt([{ query: setStatus, params }], isMine)).applied;
+  }
+
+  /** Leaves of an erased organization nothing but its id. Doing it again changes nothing. */
+  async bury(organizationId: string): Promise<void> {
+    const params = { organization_id: organizationId, now: new Date() };
+    await this.cassandra.lwt([{ query: bury, params }], () => Promise.resolve(true));
+  }
+
   private async isOwner(organizationId: string, userId: string): Promise<boolean> {
     return (await this.find(organizationId, true))?.ownerId === userId;
+  }
+
+  private async isLastOperation(organizationId: string, operationId: string): Promise<boolean> {
+    const row = await this.findRow(organizationId, true);
+    return row?.operation_id?.toString() === operationId;
+  }
+
+  private findRow(organizationId: string, serial: boolean) {
+    return this.cassandra.first(find, { organization_id: organizationId }, { serial });
   }
 }

@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { AuditService } from '../audit/audit.service';
-import { AppError } from '../common/errors';
+import { AppError, validationFailed } from '../common/errors';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
 import type { NewUser, User } from '../users/user';
 import { UsersService } from '../users/users.service';
-import { type Organization, OrganizationsRepository } from './organizations.repository';
+import { ErasuresRepository } from './erasures.repository';
+import type { Organization, OrganizationSettings } from './organization';
+import { OrganizationsRepository } from './organizations.repository';
 
 const ATTEMPTS = 4;
 
@@ -18,6 +20,7 @@ export class OrganizationsService {
     private readonly organizations: OrganizationsRepository,
     private readonly users: UsersService,
     private readonly audit: AuditService,
+    private readonly erasures: ErasuresRepository,
     config: ConfigService<AppConfig, true>,
   ) {
     this.leaseMs = config.get('auth', { infer: true }).claimLeaseMs;
@@ -27,6 +30,54 @@ export class OrganizationsService {
     const organization = await this.organizations.find(caller.organizationId);
     if (!organization) throw new AppError('NOT_FOUND');
     return organization;
+  }
+
+  /** @throws AppError CONFLICT after too many changes at once */
+  async change(caller: Principal, settings: OrganizationSettings): Promise<Organization> {
+    const { organizationId } = caller;
+    const changed = Object.entries(settings).filter(([, value]) => value !== undefined);
+    const details = Object.fromEntries(changed.map(([field, value]) => [field, String(value)]));
+    const event = { organizationId, actor: caller, targetId: organizationId, details };
+    return this.audit.around({ ...event, action: 'organization.changed' }, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const current = await this.get(caller);
+        if (await this.organizations.change(current, settings)) return this.get(caller);
+      }
+      throw new AppError('CONFLICT');
+    });
+  }
+
+  /**
+   * Closes the organization for good and puts it on the list of what is to be deleted. It goes on
+   * the list first: closed and forgotten would be worse than listed and open.
+   */
+  async requestErasure(caller: Principal, confirm: string): Promise<void> {
+    const { organizationId } = caller;
+    if (confirm !== organizationId) {
+      const message = 'confirm must be the id of your organization';
+      throw validationFailed([{ field: 'confirm', rule: 'confirmation', message }]);
+    }
+    await this.audit.around(
+      { organizationId, action: 'organization.erasure_requested', actor: caller },
+      async () => {
+        await this.erasures.add(organizationId);
+        const done = await this.organizations.setStatus(organizationId, 'active', 'erasing');
+        if (!done) throw new AppError('CONFLICT');
+      },
+    );
+  }
+
+  /** Closes or opens an organization, for operators. False: it was not in the other state. */
+  suspend(organizationId: string, suspended: boolean): Promise<boolean> {
+    return suspended
+      ? this.organizations.setStatus(organizationId, 'active', 'suspended')
+      : this.organizations.setStatus(organizationId, 'suspended', 'active');
+  }
+
+  /** Whether its people may work: not while it is suspended, and never again once it is erased. */
+  async isOpen(organizationId: string): Promise<boolean> {
+    const status = (await this.organizations.find(organizationId))?.status;
+    return status === 'active' || status === 'provisioning';
   }
 
   /**

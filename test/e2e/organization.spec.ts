@@ -1,0 +1,251 @@
+import { randomBytes } from 'node:crypto';
+import type { Client } from 'cassandra-driver';
+import { connect } from '../../src/cassandra/connect';
+import { migrate } from '../../src/cassandra/migrator';
+import { OrganizationDataRepository } from '../../src/organizations/organization-data.repository';
+import { OrganizationsService } from '../../src/organizations/organizations.service';
+import { type Account, newEmail, newPassword } from '../support/api';
+import { startApp, type TestApp } from '../support/app';
+import { testConfig } from '../support/config';
+import { expectError } from '../support/envelope';
+import { runProgram } from '../support/process';
+
+/** A keyspace of its own: erasure is done by one process of all that share a keyspace. */
+const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const environment = { CASSANDRA_KEYSPACE: keyspace, WORKERS: 'on', REQUEST_TIMEOUT: '3' };
+
+describe('The organization', () => {
+  let server: TestApp;
+  let admin: Account;
+  let client: Client;
+  beforeAll(async () => {
+    const { cassandra } = testConfig(environment);
+    await migrate(cassandra, () => undefined);
+    client = await connect(cassandra, keyspace, () => undefined);
+    server = await startApp(environment);
+  });
+  afterAll(async () => {
+    await server.close();
+    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`);
+    await client.shutdown();
+  });
+  beforeEach(async () => {
+    admin = await server.api.newAdmin();
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  const path = '/api/v1/organization';
+  const loginBody = ({ organizationId, email, password }: Account) => ({
+    organization_id: organizationId,
+    email,
+    password,
+  });
+
+  it('has settings, with defaults, for admins to change', async () => {
+    const fresh = await server.api.get(path, admin.token);
+    expect(fresh.body).toMatchObject({
+      data: {
+        id: admin.organizationId,
+        name: null,
+        time_zone: 'UTC',
+        currency: 'USD',
+        locale: 'en',
+      },
+    });
+    const settings = {
+      name: 'Beispiel GmbH',
+      time_zone: 'Europe/Berlin',
+      currency: 'EUR',
+      locale: 'de-DE',
+    };
+    const changed = await server.api.patch(path, settings, admin.token);
+    expect(changed.status).toBe(200);
+    expect(changed.body).toMatchObject({ data: settings });
+    const cleared = await server.api.patch(path, { name: null }, admin.token);
+    expect(cleared.body).toMatchObject({ data: { ...settings, name: null } });
+    const manager = await server.api.newUser(admin, 'manager');
+    expect((await server.api.patch(path, settings, manager.token)).status).toBe(403);
+    expect((await server.api.get(path, manager.token)).body).toEqual(cleared.body);
+  });
+
+  it.each([
+    { time_zone: 'Mars/Olympus' },
+    { time_zone: null },
+    { currency: 'eur' },
+    { currency: 'XX' },
+    { locale: 'de_DE' },
+    { locale: 'x'.repeat(100) },
+    { name: 7 },
+    { name: 'x'.repeat(201) },
+    { id: 'another' },
+    { status: 'suspended' },
+  ])('refuses %j and changes nothing', async (body) => {
+    const before = await server.api.get(path, admin.token);
+    const response = await server.api.patch(path, body, admin.token);
+    expect(response.status).toBe(400);
+    expectError(response.body, 'VALIDATION_FAILED');
+    expect((await server.api.get(path, admin.token)).body).toEqual(before.body);
+  });
+
+  it('loses no change of many at once', async () => {
+    const fields = [
+      { name: 'x' },
+      { time_zone: 'Europe/Rome' },
+      { currency: 'CHF' },
+      { locale: 'it' },
+    ];
+    const responses = await Promise.all(
+      fields.map((body) => server.api.patch(path, body, admin.token)),
+    );
+    const done = fields.filter((_, index) => responses[index]?.status === 200);
+    expect(done.length).toBeGreaterThan(0);
+    expect((await server.api.get(path, admin.token)).body).toMatchObject({
+      data: Object.assign({}, ...done) as object,
+    });
+  });
+
+  it('lets nobody in while an operator has suspended it, and everybody afterwards', async () => {
+    const made = await server.api.post(
+      '/api/v1/api-keys',
+      { name: 'x', role: 'viewer' },
+      admin.token,
+    );
+    const { key } = (made.body as { data: { key: string } }).data;
+    const operate = async (option: string) => {
+      const program = runProgram(
+        ['dist/cli/organization.js', option, admin.organizationId],
+        environment,
+      );
+      return program.ended;
+    };
+    expect(await operate('--suspend')).toBe(0);
+    expect(await operate('--suspend')).toBe(1);
+    for (const token of [admin.token, key]) {
+      expect((await server.api.get(path, token)).status).toBe(401);
+    }
+    const refresh = { refresh_token: admin.refreshToken };
+    expect((await server.api.post('/api/auth/refresh', refresh)).status).toBe(401);
+    const login = await server.api.login(loginBody(admin));
+    expect(login.status).toBe(403);
+    expectError(login.body, 'FORBIDDEN');
+    const wrong = await server.api.login({ ...loginBody(admin), password: newPassword() });
+    expect(wrong.status).toBe(401);
+
+    expect(await operate('--resume')).toBe(0);
+    expect((await server.api.get(path, admin.token)).status).toBe(200);
+    expect((await server.api.login(loginBody(admin))).status).toBe(200);
+  });
+
+  describe('erasure', () => {
+    /** Every table that has a row of the organization, but for its own. */
+    async function tablesWith(organizationId: string): Promise<string[]> {
+      const { rows } = await client.execute(
+        'SELECT table_name, column_name, kind FROM system_schema.columns WHERE keyspace_name = ?',
+        [keyspace],
+        { prepare: true },
+      );
+      const tables = (rows as unknown as { table_name: string; column_name: string }[])
+        .filter(({ column_name: column }) => column === 'organization_id')
+        .map(({ table_name: table }) => table)
+        .filter((table) => table !== 'organizations');
+      const found: string[] = [];
+      for (const table of tables) {
+        const all = await client.execute(`SELECT organization_id FROM ${table}`);
+        const own = (all.rows as unknown as { organization_id: string }[]).filter(
+          ({ organization_id: id }) => id === organizationId,
+        );
+        if (own.length > 0) found.push(table);
+      }
+      return found.sort();
+    }
+
+    async function fill(): Promise<Account> {
+      const member = await server.api.newUser(admin, 'member');
+      await server.api.post('/api/v1/invitations', { email: newEmail() }, admin.token);
+      await server.api.post('/api/v1/api-keys', { name: 'x', role: 'viewer' }, admin.token);
+      const { organizationId: organization_id, email } = admin;
+      await server.api.post('/api/auth/password/forgot', { organization_id, email });
+      return member;
+    }
+
+    async function untilErased(): Promise<void> {
+      for (let attempt = 0; attempt < 300; attempt++) {
+        const own = (entry: Record<string, unknown>) =>
+          entry.organization_id === admin.organizationId;
+        if (server.logs().some((entry) => entry.msg === 'organization erased' && own(entry)))
+          return;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      throw new Error('the organization was not erased');
+    }
+
+    it('takes its id to confirm, and an admin', async () => {
+      const manager = await server.api.newUser(admin, 'manager');
+      const confirm = admin.organizationId;
+      expect((await server.api.call('delete', path, { confirm }, manager.token)).status).toBe(403);
+      for (const body of [{}, { confirm: 'another' }, { confirm: '' }, { confirm: 1 }]) {
+        const response = await server.api.call('delete', path, body, admin.token);
+        expect(response.status).toBe(400);
+        expectError(response.body, 'VALIDATION_FAILED');
+      }
+      expect((await server.api.get(path, admin.token)).status).toBe(200);
+    });
+
+    it('ends access at once, deletes everything, and keeps the id for ever', async () => {
+      const stranger = await server.api.newAdmin();
+      const member = await fill();
+      expect((await tablesWith(admin.organizationId)).length).toBeGreaterThan(6);
+      const response = await server.api.call(
+        'delete',
+        path,
+        { confirm: admin.organizationId },
+        admin.token,
+      );
+      expect(response.status).toBe(202);
+      for (const { token } of [admin, member]) {
+        expect((await server.api.get(path, token)).status).toBe(401);
+      }
+      const taken = { ...loginBody(admin), email: newEmail() };
+      expect((await server.api.register(taken)).status).toBe(403);
+
+      await untilErased();
+      expect(await tablesWith(admin.organizationId)).toEqual([]);
+      const again = await server.api.register(taken);
+      expect(again.status).toBe(403);
+      expectError(again.body, 'INVITATION_REQUIRED');
+      expect((await server.api.login(loginBody(admin))).status).toBe(401);
+      expect((await server.api.get(path, stranger.token)).status).toBe(200);
+      const row = await client.execute(
+        'SELECT status, owner_id, name FROM organizations WHERE organization_id = ?',
+        [admin.organizationId],
+        { prepare: true },
+      );
+      expect(row.first()).toMatchObject({ status: 'erased', owner_id: null, name: null });
+    });
+
+    it('goes on where it was cut off', async () => {
+      await fill();
+      const data = server.app.get(OrganizationDataRepository, { strict: false });
+      // The first run deletes and then dies before it has looked whether that was all.
+      const spy = jest.spyOn(data, 'whatIsLeft').mockRejectedValueOnce(new Error('cut off'));
+      await server.api.call('delete', path, { confirm: admin.organizationId }, admin.token);
+      await untilErased();
+      expect(spy.mock.calls.length).toBeGreaterThan(1);
+      expect(await tablesWith(admin.organizationId)).toEqual([]);
+    });
+
+    it('cannot be asked for twice, nor undone by an operator', async () => {
+      const confirm = admin.organizationId;
+      const both = await Promise.all([
+        server.api.call('delete', path, { confirm }, admin.token),
+        server.api.call('delete', path, { confirm }, admin.token),
+      ]);
+      expect(both.filter(({ status }) => status === 202)).toHaveLength(1);
+      const organizations = server.app.get(OrganizationsService, { strict: false });
+      expect(await organizations.suspend(confirm, false)).toBe(false);
+      expect(await organizations.suspend(confirm, true)).toBe(false);
+    });
+  });
+});
