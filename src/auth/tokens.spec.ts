@@ -13,7 +13,7 @@ const token = fc.record({
 });
 
 describe('Refresh tokens', () => {
-  it('open with any of the keys, and are nothing readable', () => {
+  it('C8: open with any of the keys, and are nothing readable', () => {
     fc.assert(
       fc.property(token, (given) => {
         const text = encodeRefreshToken(key, given);

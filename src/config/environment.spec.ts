@@ -84,7 +84,7 @@ describe('The environment', () => {
     ['no limits', { RATE_LIMITS: 'off' }, 'RATE_LIMITS'],
     ['no mail server', { SMTP_URL: '' }, 'SMTP_URL'],
     ['cheap hashes', { BCRYPT_COST: '9' }, 'BCRYPT_COST'],
-  ])('refuses %s in production', (_kind, override, name) => {
+  ])('C5, I5: refuses %s in production', (_kind, override, name) => {
     const message = faultsOf({ ...production, ...override });
     expect(message).toContain(name);
     expect(message).not.toContain(production.CASSANDRA_PASSWORD);
@@ -97,6 +97,7 @@ describe('The environment', () => {
       production: true,
       http: { docs: false, shutdownDelayMs: 5000 },
       cassandra: { contactPoints: ['db1', 'db2'], replicationFactor: 3, migrateOnStart: false },
+      auth: { accessTokenSeconds: 900 },
       passwords: { cost: 12 },
       log: { pretty: false },
     });

@@ -207,6 +207,7 @@ export class Environment {
 const PRODUCTION_DEFAULTS: Partial<Environment> = {
   CASSANDRA_REPLICATION_FACTOR: 3,
   MIGRATE_ON_START: 'off',
+  JWT_EXPIRES_IN: '15m',
   BCRYPT_COST: 12,
   SHUTDOWN_DELAY: 5,
   DOCS: 'off',

@@ -14,7 +14,7 @@ function logged(write: (logger: ReturnType<typeof createLogger>) => void): strin
 }
 
 describe('The logger', () => {
-  it('hides values by the name of their field, at any depth', () => {
+  it('I1: hides values by the name of their field, at any depth', () => {
     const secret = 'hush-7f3a';
     const names = [
       'password',
@@ -61,7 +61,7 @@ describe('The logger', () => {
     expect(text).not.toContain('hush-7f3a');
   });
 
-  it('writes one line whatever is in the text', () => {
+  it('I2: writes one line whatever is in the text', () => {
     const text = logged((logger) => {
       logger.info({ user_agent: 'a\r\n{"level":"fatal"}\u001b[31m' }, 'b\nc');
     });

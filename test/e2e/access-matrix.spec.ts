@@ -91,7 +91,7 @@ describe('Every route for every kind of caller', () => {
   });
   afterAll(() => server.close());
 
-  it('has a row in the table, and the table no other', () => {
+  it('E2: has a row in the table, and the table no other', () => {
     const document = createDocument(server.app);
     const routes = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),

@@ -36,7 +36,7 @@ describe('API keys', () => {
     expect(me.body).toMatchObject({ data: { id: admin.id } });
   });
 
-  it('are shown once, and say coarsely when they were used', async () => {
+  it('J4: are shown once, and say coarsely when they were used', async () => {
     const { id, key } = keyOf(await make({ name: 'sync', role: 'viewer' }));
     const before = await server.api.get('/api/v1/api-keys', admin.token);
     expect(before.body).toMatchObject({

@@ -77,7 +77,7 @@ describe('The audit trail', () => {
     expect(Math.abs(Date.parse(entry.at) - Date.now())).toBeLessThan(10_000);
   });
 
-  it('has everything that must be there', async () => {
+  it('I3: has everything that must be there', async () => {
     const { api } = server;
     const member = await api.newUser(admin, 'member');
     await api.get('/api/v1/audit', member.token);
@@ -183,7 +183,7 @@ describe('The audit trail', () => {
     expectError(response.body, 'VALIDATION_FAILED');
   });
 
-  it('is for the admins of its organization, and for nobody to change', async () => {
+  it('I4: is for the admins of its organization, and for nobody to change', async () => {
     const manager = await server.api.newUser(admin, 'manager');
     expect((await server.api.get('/api/v1/audit', manager.token)).status).toBe(403);
     const stranger = await server.api.newAdmin();

@@ -22,7 +22,7 @@ describe('While the database is away', () => {
     await proxy.close();
   });
 
-  it('answers 503 on every route that needs it, stays alive, and recovers by itself', async () => {
+  it('G6, H2: answers 503 on every route that needs it, stays alive, and recovers by itself', async () => {
     const admin = await server.api.newAdmin();
     const account = {
       organization_id: newOrganizationId(),

@@ -163,16 +163,19 @@ describe('The error envelope, over a bare socket', () => {
     ],
   ];
 
-  it.each(cases)('answers %s in the envelope', async (_kind, request, code) => {
-    const answer = await raw(server.port, request());
-    expect(answer.status).toBe(ERRORS[code][0]);
-    expectError(answer.body, code);
-    expect(answer.headers).toMatch(/^x-request-id: [\w-]{1,64}$/im);
-    expect(answer.headers).toMatch(/^content-type: application\/json/im);
-    expect(JSON.stringify(answer.body)).not.toContain(CANARY);
-    expect(answer.headers).not.toMatch(/x-powered-by/i);
-    if (answer.status === 401) expect(answer.headers).toMatch(/^www-authenticate: Bearer$/im);
-  });
+  it.each(cases)(
+    'F1, F2, F3, F11, H1, H3: answers %s in the envelope',
+    async (_kind, request, code) => {
+      const answer = await raw(server.port, request());
+      expect(answer.status).toBe(ERRORS[code][0]);
+      expectError(answer.body, code);
+      expect(answer.headers).toMatch(/^x-request-id: [\w-]{1,64}$/im);
+      expect(answer.headers).toMatch(/^content-type: application\/json/im);
+      expect(JSON.stringify(answer.body)).not.toContain(CANARY);
+      expect(answer.headers).not.toMatch(/x-powered-by/i);
+      if (answer.status === 401) expect(answer.headers).toMatch(/^www-authenticate: Bearer$/im);
+    },
+  );
 
   it('says which methods there are', async () => {
     expect((await raw(server.port, post('/api/v1/users', '{}'))).headers).toMatch(
@@ -201,7 +204,7 @@ describe('The error envelope, over a bare socket', () => {
     }
   });
 
-  it('lists every fault with its field, and no value', async () => {
+  it('F4: lists every fault with its field, and no value', async () => {
     const response = await server.api.register({
       organization_id: '!',
       email: CANARY,
@@ -264,7 +267,7 @@ describe('The error envelope, over a bare socket', () => {
     }
   });
 
-  it('sends the headers of an API', async () => {
+  it('H4: sends the headers of an API', async () => {
     const { headers } = await server.api.get('/api/v1/ping');
     expect(headers).toMatchObject({
       'cache-control': 'no-store',

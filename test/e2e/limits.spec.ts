@@ -32,7 +32,7 @@ describe('Limits around the routes', () => {
     expect(again.status).toBe(201);
   });
 
-  it('answers browsers of the listed origins, and no others', async () => {
+  it('H5: answers browsers of the listed origins, and no others', async () => {
     const ask = (origin: string) => supertest(server.url).get('/api/v1/ping').set('Origin', origin);
     const good = await ask('https://good.test');
     expect(good.headers['access-control-allow-origin']).toBe('https://good.test');

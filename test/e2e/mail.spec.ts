@@ -163,7 +163,7 @@ describe('What goes by mail', () => {
         new_password,
       });
 
-    it('is replaced by a link, once, and ends every session', async () => {
+    it('A11: is replaced by a link, once, and ends every session', async () => {
       expect((await forgot(admin.email)).status).toBe(202);
       const token = tokenIn((await mailbox.waitFor(admin.email)).text) ?? '';
       const password = newPassword();

@@ -193,7 +193,7 @@ describe('The organization', () => {
       expect((await server.api.get(path, admin.token)).status).toBe(200);
     });
 
-    it('ends access at once, deletes everything, and keeps the id for ever', async () => {
+    it('D9: ends access at once, deletes everything, and keeps the id for ever', async () => {
       const stranger = await server.api.newAdmin();
       const member = await fill();
       expect((await tablesWith(admin.organizationId)).length).toBeGreaterThan(6);

@@ -27,7 +27,7 @@ describe('Passwords', () => {
     ['4 emoji: 8 UTF-16 units', '\u{1F600}'.repeat(4)],
     ['a common one', 'password1'],
     ['a common one in capitals', 'PASSWORD123'],
-  ])('refuses %s', async (_kind, password) => {
+  ])('A9, A10, B2, B4: refuses %s', async (_kind, password) => {
     const { response } = await registerWith(password);
     expect(response.status).toBe(400);
     expectError(response.body, 'VALIDATION_FAILED');
@@ -36,7 +36,7 @@ describe('Passwords', () => {
   });
 
   it.each([[{}], [[]], [['p']], [123], [true], [null]])(
-    'refuses %j, which is no text',
+    'B5: refuses %j, which is no text',
     async (password) => {
       const { response, account } = await registerWith(password);
       expect(response.status).toBe(400);
@@ -59,7 +59,7 @@ describe('Passwords', () => {
     );
   });
 
-  it('compares the whole password', async () => {
+  it('B3: compares the whole password', async () => {
     const { account } = await registerWith('b2'.repeat(36));
     for (const password of [
       `${account.password as string}b`,
@@ -74,7 +74,7 @@ describe('Passwords', () => {
     expect((await server.api.login(repeated)).status).toBe(401);
   });
 
-  it('takes one spelling for what looks the same', async () => {
+  it('B6: takes one spelling for what looks the same', async () => {
     const password = `caf\u00e9-${newPassword()}`;
     const { account } = await registerWith(password.normalize('NFC'));
     expect(
@@ -82,7 +82,7 @@ describe('Passwords', () => {
     ).toBe(200);
   });
 
-  it('answers 503 at once when too many wait for a hash, and serves the others', async () => {
+  it('B7: answers 503 at once when too many wait for a hash, and serves the others', async () => {
     await server.close();
     server = await startApp({ BCRYPT_COST: '12', HASH_THREADS: '1', HASH_QUEUE: '3' });
     const attempt = {
@@ -102,7 +102,7 @@ describe('Passwords', () => {
     }
   });
 
-  it('raises the cost of a stored hash at the next sign-in', async () => {
+  it('B1: raises the cost of a stored hash at the next sign-in', async () => {
     const account = {
       organization_id: admin.organizationId,
       email: admin.email,

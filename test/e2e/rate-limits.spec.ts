@@ -86,7 +86,7 @@ describe('Limits on what is tried often', () => {
     expect(response.headers.ratelimit).toMatch(new RegExp(`^"[\\w-]+";r=0;t=${String(seconds)}$`));
   }
 
-  it('compares at most ten of a hundred wrong passwords at once', async () => {
+  it('G1: compares at most ten of a hundred wrong passwords at once', async () => {
     const admin = await newAdmin();
     const address = newAddress();
     const responses = await Promise.all(
@@ -101,7 +101,7 @@ describe('Limits on what is tried often', () => {
     expect(counts[429]).toBeGreaterThanOrEqual(90);
   });
 
-  it('refuses the eleventh, also for an account there is not, and also with the right password', async () => {
+  it('G3: refuses the eleventh, also for an account there is not, and also with the right password', async () => {
     const admin = await newAdmin();
     const address = newAddress();
     const nobody = { ...admin, email: newEmail() };
@@ -114,7 +114,7 @@ describe('Limits on what is tried often', () => {
     expectRefused(await login(admin, admin.password, address), 'TOO_MANY_ATTEMPTS');
   });
 
-  it('does not lock the owner out of an address he has signed in from', async () => {
+  it('G2: does not lock the owner out of an address he has signed in from', async () => {
     const admin = await newAdmin();
     const desk = newAddress();
     expect((await login(admin, admin.password, desk)).status).toBe(200);
@@ -152,7 +152,7 @@ describe('Limits on what is tried often', () => {
     expect(countStatuses(responses)).toEqual({ 401: 25, 429: 2 });
   });
 
-  it('believes only the last proxy: who forges addresses before it gains nothing', async () => {
+  it('G4: believes only the last proxy: who forges addresses before it gains nothing', async () => {
     const admin = await newAdmin();
     const address = newAddress();
     const responses: Response[] = [];
@@ -202,7 +202,7 @@ describe('Limits on what is tried often', () => {
     expectRefused(responses[5] as Response, 'RATE_LIMITED');
   });
 
-  it('limits refreshes of one session, invitations of one organization, guesses at the own password', async () => {
+  it('G5: limits refreshes of one session, invitations of one organization, guesses at the own password', async () => {
     const admin = await newAdmin();
     const other = await newAdmin();
     const address = newAddress();

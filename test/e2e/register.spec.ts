@@ -30,7 +30,7 @@ describe('Registration', () => {
       }
     });
 
-    it('existing, no token: 403 INVITATION_REQUIRED, and nobody is added', async () => {
+    it('A1: existing, no token: 403 INVITATION_REQUIRED, and nobody is added', async () => {
       const admin = await server.api.newAdmin();
       const response = await server.api.register({
         ...newAccount(admin.organizationId),
@@ -81,7 +81,7 @@ describe('Registration', () => {
       }
     });
 
-    it('other than that of the token: 403', async () => {
+    it('D1: other than that of the token: 403', async () => {
       const admin = await server.api.newAdmin();
       const other = await server.api.newAdmin();
       for (const id of [other.organizationId, newOrganizationId()]) {
@@ -92,7 +92,7 @@ describe('Registration', () => {
     });
   });
 
-  it('refuses a taken email in any of its spellings, and tells nothing of its owner', async () => {
+  it('A4, A8: refuses a taken email in any of its spellings, and tells nothing of its owner', async () => {
     const admin = await server.api.newAdmin();
     const local = `zo\u00eb-${newPassword()}`;
     const account = { ...newAccount(admin.organizationId), email: `${local}@example.com` };
@@ -118,7 +118,7 @@ describe('Registration', () => {
     }
   });
 
-  it('lets exactly one of 100 parallel registrations have an email', async () => {
+  it('A2: lets exactly one of 100 parallel registrations have an email', async () => {
     const admin = await server.api.newAdmin();
     const email = newEmail();
     const accounts = Array.from({ length: 100 }, () => ({
@@ -135,7 +135,7 @@ describe('Registration', () => {
     expect((list.body as { data: unknown[] }).data).toHaveLength(2);
   });
 
-  it('lets exactly one of 100 parallel registrations have an unseen organization', async () => {
+  it('A3: lets exactly one of 100 parallel registrations have an unseen organization', async () => {
     const organizationId = newOrganizationId();
     const accounts = Array.from({ length: 100 }, () => newAccount(organizationId));
     const responses = await Promise.all(accounts.map((account) => server.api.register(account)));

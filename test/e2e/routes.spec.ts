@@ -81,7 +81,7 @@ describe('Every route', () => {
     expect(silent).toEqual([]);
   });
 
-  it('is open only where the list says so', async () => {
+  it('E1: is open only where the list says so', async () => {
     const open: string[] = [];
     const optional: string[] = [];
     for (const { name, method, path } of operations) {
@@ -101,7 +101,7 @@ describe('Every route', () => {
     expect(optional).toEqual(OPTIONAL);
   });
 
-  it('answers an id of another organization exactly as an unknown one: 404', async () => {
+  it('D2: answers an id of another organization exactly as an unknown one: 404', async () => {
     const [admin, foreign] = await Promise.all([server.api.newAdmin(), server.api.newAdmin()]);
     const byId = operations.filter(({ path }) => path.includes('{'));
     expect(byId.length).toBeGreaterThan(0);

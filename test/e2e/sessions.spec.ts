@@ -60,7 +60,7 @@ describe('Sessions', () => {
       expect((await refresh(again.refresh_token)).status).toBe(200);
     });
 
-    it('leaves one lineage of 20 parallel refreshes with one token', async () => {
+    it('C9: leaves one lineage of 20 parallel refreshes with one token', async () => {
       const responses = await Promise.all(
         Array.from({ length: 20 }, () => refresh(admin.refreshToken)),
       );
@@ -107,7 +107,7 @@ describe('Sessions', () => {
   });
 
   describe('ending', () => {
-    it('ends the session of the token on logout, and no other', async () => {
+    it('C10: ends the session of the token on logout, and no other', async () => {
       const phone = await signIn(admin);
       expect(
         (await server.api.post('/api/auth/logout', undefined, phone.access_token)).status,
@@ -142,7 +142,7 @@ describe('Sessions', () => {
       expect(await me(member.token)).toBe(200);
     });
 
-    it('lets an admin end all sessions of a user, and nobody else', async () => {
+    it('C12: lets an admin end all sessions of a user, and nobody else', async () => {
       const member = await server.api.newUser(admin, 'member');
       const phone = await signIn(member);
       const path = `/api/v1/users/${member.id}/sessions`;
@@ -188,7 +188,7 @@ describe('Sessions', () => {
       expect(await me(admin.token)).toBe(200);
     });
 
-    it('ends the other sessions, keeps its own, and takes the old password out of use', async () => {
+    it('C11: ends the other sessions, keeps its own, and takes the old password out of use', async () => {
       const phone = await signIn(admin);
       const password = newPassword();
       const response = await change(admin.token, {
@@ -207,7 +207,7 @@ describe('Sessions', () => {
     });
   });
 
-  it('end on every process at once, and outlive a change of keys', async () => {
+  it('C6: end on every process at once, and outlive a change of keys', async () => {
     const keys = ['k1', 'k2'].map((kid) => `${kid}:${'0123456789abcdef'.repeat(3)}${kid}`);
     const old = await startServer({ JWT_KEYS: keys[0] ?? '' });
     const both = await startServer({ JWT_KEYS: `${String(keys[1])},${String(keys[0])}` });

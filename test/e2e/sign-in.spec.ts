@@ -11,7 +11,7 @@ describe('Signing in', () => {
   });
   afterAll(() => server.close());
 
-  it('registers the first user as admin and signs him in', async () => {
+  it('A7: registers the first user as admin and signs him in', async () => {
     const alice = {
       organization_id: newOrganizationId(),
       email: 'alice@example.com',
@@ -61,7 +61,7 @@ describe('Signing in', () => {
     expect(response.status).toBe(200);
   });
 
-  it('answers every failed sign-in alike', async () => {
+  it('A5: answers every failed sign-in alike', async () => {
     const admin = await server.api.newAdmin();
     const leaver = await server.api.newUser(admin, 'member');
     await server.api.delete(`/api/v1/users/${leaver.id}`, admin.token);
@@ -93,7 +93,7 @@ describe('Signing in', () => {
     const sign = (payload: object, options: jwt.SignOptions = {}, secret = TEST_SECRET) =>
       jwt.sign(payload, secret, { header, expiresIn: 60, ...options });
 
-    it('is refused without one, or with a bad one', async () => {
+    it('C1, C2, C3, C4: is refused without one, or with a bad one', async () => {
       const admin = await server.api.newAdmin();
       const none = await server.api.get('/api/v1/users/me');
       expect(none.status).toBe(401);
@@ -146,13 +146,13 @@ describe('Signing in', () => {
       expectError(expired.body, 'TOKEN_EXPIRED');
     });
 
-    it('is taken from the Authorization header only', async () => {
+    it('C13: is taken from the Authorization header only', async () => {
       const admin = await server.api.newAdmin();
       const response = await server.api.get(`/api/v1/users/me?access_token=${admin.token}`);
       expect(response.status).toBe(401);
     });
 
-    it('holds ids and times only', async () => {
+    it('C15: holds ids and times only', async () => {
       const admin = await server.api.newAdmin();
       const claims = jwt.decode(admin.token) as object;
       expect(Object.keys(claims).sort()).toEqual(

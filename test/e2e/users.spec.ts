@@ -54,7 +54,7 @@ describe('Users', () => {
       }
     });
 
-    it("refuses another organization's cursor, an altered one, and none at all", async () => {
+    it("D4: refuses another organization's cursor, an altered one, and none at all", async () => {
       await server.api.newUser(admin, 'member');
       const page = await server.api.get('/api/v1/users?limit=1', admin.token);
       const cursor = String((page.body as ListBody).meta.next_cursor);
@@ -156,7 +156,7 @@ describe('Users', () => {
     expect(userOf(await server.api.get('/api/v1/users/me', admin.token))).toEqual(before);
   });
 
-  it('lets an admin change role and status, with effect on the next request', async () => {
+  it('C14, E6: lets an admin change role and status, with effect on the next request', async () => {
     const manager = await server.api.newUser(admin, 'manager');
     const path = `/api/v1/users/${manager.id}`;
     const promoted = await server.api.patch(path, { role: 'admin' }, admin.token);
@@ -207,7 +207,7 @@ describe('Users', () => {
     }
   });
 
-  it('keeps one active admin when admins depose each other at once', async () => {
+  it('E4: keeps one active admin when admins depose each other at once', async () => {
     for (let round = 0; round < 5; round++) {
       const first = await server.api.newAdmin();
       const second = await server.api.newUser(first, 'admin');

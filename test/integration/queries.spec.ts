@@ -100,7 +100,7 @@ describe('Every statement of the registry', () => {
     }
   });
 
-  it('works on tables whose partitions begin with the organization', async () => {
+  it('D5: works on tables whose partitions begin with the organization', async () => {
     const { cassandra } = testConfig();
     const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
     try {
