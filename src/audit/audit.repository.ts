@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { timeOfId } from '../common/time-ordered-id';
 import type { AuditAction, AuditEntry, AuditOutcome } from './audit-event';
 
 interface AuditRow {
@@ -36,11 +37,6 @@ export function monthOf(time: Date): string {
   return time.toISOString().slice(0, 7);
 }
 
-/** The first 48 bits of a UUIDv7 are its time in milliseconds (RFC 9562, 5.7). */
-function timeOf(id: string): Date {
-  return new Date(parseInt(id.replace('-', '').slice(0, 12), 16));
-}
-
 @Injectable()
 export class AuditRepository {
   constructor(private readonly cassandra: CassandraService) {}
@@ -74,7 +70,7 @@ export class AuditRepository {
     return rows.map((row) => ({
       organizationId: row.organization_id,
       id: row.id.toString(),
-      at: timeOf(row.id.toString()),
+      at: new Date(timeOfId(row.id.toString())),
       action: row.action,
       outcome: row.outcome,
       actor: row.actor_id

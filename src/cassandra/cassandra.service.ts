@@ -29,7 +29,7 @@ export interface LwtResult {
   current: Params | null;
 }
 
-/** The longest any one operation may take, its retries included. The request's deadline is shorter. */
+/** The longest any one operation may take, its retries included; the request's deadline holds besides. */
 const OPERATION_LIMIT_MS = 15_000;
 /** Attempts to settle a conditional write whose outcome is unknown. */
 const LWT_ATTEMPTS = 4;

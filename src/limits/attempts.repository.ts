@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { timeOfId } from '../common/time-ordered-id';
 
 interface AttemptRow {
   id: { toString(): string };
@@ -24,11 +25,6 @@ const clear = defineQuery(
   'DELETE FROM attempts WHERE subject = :subject AND id <= :id',
 );
 
-/** The first 48 bits of a UUIDv7 are its time in milliseconds (RFC 9562, 5.7). */
-function timeOf(id: string): number {
-  return parseInt(id.replace('-', '').slice(0, 12), 16);
-}
-
 @Injectable()
 export class AttemptsRepository {
   constructor(private readonly cassandra: CassandraService) {}
@@ -42,7 +38,7 @@ export class AttemptsRepository {
   /** When the latest attempts were, newest first, in epoch ms. */
   async times(subject: string, size: number): Promise<number[]> {
     const rows = await this.cassandra.page(list, { subject }, size);
-    return rows.map(({ id }) => timeOf(id.toString()));
+    return rows.map(({ id }) => timeOfId(id.toString()));
   }
 
   async remove(subject: string, id: string): Promise<void> {
