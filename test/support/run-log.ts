@@ -16,8 +16,9 @@ const SECRET_FIELDS = [
   'token',
   'key',
 ];
-/** Shorter values turn up by chance. */
+/** Shorter or simpler values (a password of 73 times the same letter) turn up by chance. */
 const MIN_LENGTH = 8;
+const MIN_DISTINCT = 6;
 
 export function resetRunLog(): void {
   rmSync(FOLDER, { recursive: true, force: true });
@@ -29,6 +30,10 @@ export function appendToRunLog(text: string): void {
   appendFileSync(LOG, text);
 }
 
+function isTelling(value: string): boolean {
+  return value.length >= MIN_LENGTH && new Set(value).size >= MIN_DISTINCT;
+}
+
 export function rememberSecret(secret: string): void {
   appendFileSync(SECRETS, `${JSON.stringify(secret)}\n`);
 }
@@ -37,7 +42,7 @@ export function rememberSecret(secret: string): void {
 export function rememberSecrets(body: unknown): void {
   if (typeof body !== 'object' || body === null) return;
   for (const [name, value] of Object.entries(body)) {
-    if (SECRET_FIELDS.includes(name) && typeof value === 'string' && value.length >= MIN_LENGTH) {
+    if (SECRET_FIELDS.includes(name) && typeof value === 'string' && isTelling(value)) {
       rememberSecret(value);
     }
     rememberSecrets(value);
