@@ -11,6 +11,10 @@ import { failStart } from './start-failure';
 async function main(): Promise<void> {
   const config = loadConfig();
   const logger = createLogger(config.log);
+  // The driver has let one slip on a reconnect before; a request must not end the process.
+  process.on('unhandledRejection', (error) => {
+    logger.error({ err: error }, 'unhandled rejection');
+  });
   for (const warning of configWarnings(config)) logger.warn(warning);
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config, logger), {
     bodyParser: false,

@@ -192,6 +192,11 @@ export function configWarnings(config: AppConfig): string[] {
   if (config.production && config.cassandra.replicationFactor < 3) {
     warnings.push('CASSANDRA_REPLICATION_FACTOR is below 3: one lost node can lose data');
   }
+  if (config.production && config.http.trustProxy === 0) {
+    warnings.push(
+      'TRUST_PROXY is 0: behind a proxy all clients would share one address, and its limits',
+    );
+  }
   return warnings;
 }
 

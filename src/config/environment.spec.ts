@@ -101,7 +101,9 @@ describe('The environment', () => {
       passwords: { cost: 12 },
       log: { pretty: false },
     });
-    expect(configWarnings(config)).toEqual([]);
+    expect(configWarnings(config)).toEqual([expect.stringContaining('TRUST_PROXY')]);
+    const behindProxy = toAppConfig(readEnvironment({ ...production, TRUST_PROXY: '1' }));
+    expect(configWarnings(behindProxy)).toEqual([]);
   });
 
   it.each([

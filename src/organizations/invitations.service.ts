@@ -19,6 +19,7 @@ import { MailService } from '../mail/mail.service';
 import type { NewUser, User } from '../users/user';
 import { UsersService } from '../users/users.service';
 import type { Invitation } from './invitation';
+import { OrganizationsService } from './organizations.service';
 import { InvitationsRepository, type StoredInvitation } from './invitations.repository';
 
 const LIFETIME_MS = 72 * 3_600_000;
@@ -36,6 +37,7 @@ export class InvitationsService {
   constructor(
     private readonly invitations: InvitationsRepository,
     private readonly users: UsersService,
+    private readonly organizations: OrganizationsService,
     private readonly mail: MailService,
     private readonly audit: AuditService,
     private readonly limits: LimitsService,
@@ -117,6 +119,7 @@ export class InvitationsService {
   async accept(organizationId: string, token: string, user: NewUser): Promise<User> {
     const invitation = await this.open(organizationId, token);
     if (invitation?.email !== user.email) throw invalid();
+    if (!(await this.organizations.isOpen(organizationId))) throw invalid();
     const reserved = await this.reserve(invitation, user.id);
     let created: User;
     try {

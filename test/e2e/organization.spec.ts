@@ -8,6 +8,7 @@ import { type Account, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
+import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 import { runProgram } from '../support/process';
 
 /** A keyspace of its own: erasure is done by one process of all that share a keyspace. */
@@ -18,14 +19,17 @@ describe('The organization', () => {
   let server: TestApp;
   let admin: Account;
   let client: Client;
+  let mailbox: Mailbox;
   beforeAll(async () => {
     const { cassandra } = testConfig(environment);
     await migrate(cassandra, () => undefined);
     client = await connect(cassandra, keyspace, () => undefined);
-    server = await startApp(environment);
+    mailbox = await startMailbox();
+    server = await startApp({ ...environment, SMTP_URL: mailbox.url });
   });
   afterAll(async () => {
     await server.close();
+    await mailbox.close();
     await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`);
     await client.shutdown();
   });
@@ -120,6 +124,9 @@ describe('The organization', () => {
       );
       return program.ended;
     };
+    const guestEmail = newEmail();
+    await server.api.post('/api/v1/invitations', { email: guestEmail }, admin.token);
+    const invitation = tokenIn((await mailbox.waitFor(guestEmail)).text) ?? '';
     expect(await operate('--suspend')).toBe(0);
     expect(await operate('--suspend')).toBe(1);
     for (const token of [admin.token, key]) {
@@ -133,7 +140,12 @@ describe('The organization', () => {
     const wrong = await server.api.login({ ...loginBody(admin), password: newPassword() });
     expect(wrong.status).toBe(401);
 
+    // Neither by an invitation that was given before.
+    const guest = { ...loginBody(admin), email: guestEmail, invitation_token: invitation };
+    expect((await server.api.register(guest)).status).toBe(403);
+
     expect(await operate('--resume')).toBe(0);
+    expect((await server.api.register(guest)).status).toBe(201);
     expect((await server.api.get(path, admin.token)).status).toBe(200);
     expect((await server.api.login(loginBody(admin))).status).toBe(200);
   });
