@@ -11,6 +11,8 @@ const CALLERS = [
   'member',
   'manager',
   'admin',
+  // The admin of another organization: at home he may, here there is nothing for him (404).
+  'stranger',
   'deactivated',
   'expired',
   'key',
@@ -19,9 +21,9 @@ type CallerKind = (typeof CALLERS)[number];
 
 /** Who gets past the guard; the others answer 401 or 403 as `refusal` says. */
 const EVERYBODY: CallerKind[] = [...CALLERS];
-const KEYS_TOO: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'key'];
-const PEOPLE: CallerKind[] = ['viewer', 'member', 'manager', 'admin'];
-const ADMINS: CallerKind[] = ['admin'];
+const KEYS_TOO: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger', 'key'];
+const PEOPLE: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger'];
+const ADMINS: CallerKind[] = ['admin', 'stranger'];
 
 /** The table: a route that is not in it fails the test. */
 const MATRIX: Record<string, CallerKind[]> = {
@@ -31,7 +33,7 @@ const MATRIX: Record<string, CallerKind[]> = {
   'GET /health/startup': EVERYBODY,
   'GET /api/v1/ping': EVERYBODY,
   // No token is welcome; a bad one is not.
-  'POST /api/auth/register': ['none', 'viewer', 'member', 'manager', 'admin', 'key'],
+  'POST /api/auth/register': ['none', ...KEYS_TOO],
   'POST /api/auth/login': EVERYBODY,
   'POST /api/auth/refresh': EVERYBODY,
   'POST /api/auth/password/forgot': EVERYBODY,
@@ -85,6 +87,7 @@ describe('Every route for every kind of caller', () => {
     const header = { alg: 'HS256', typ: 'at+jwt', kid: 'default' };
     tokens.set('none', undefined);
     tokens.set('admin', admin.token);
+    tokens.set('stranger', (await server.api.newAdmin()).token);
     tokens.set('deactivated', leaver.token);
     tokens.set('expired', jwt.sign({ ...claims, exp: 1 }, TEST_SECRET, { header }));
     tokens.set('key', (key.body as { data: { key: string } }).data.key);
@@ -107,7 +110,8 @@ describe('Every route for every kind of caller', () => {
     for (const caller of CALLERS) {
       let token = tokens.get(caller);
       if (path === '/api/auth/logout' && PEOPLE.includes(caller)) {
-        token = (await server.api.newUser(admin, caller)).token;
+        const role = caller === 'stranger' ? 'admin' : caller;
+        token = (await server.api.newUser(admin, role)).token;
       }
       const { status } = await server.api.call(method.toLowerCase() as Method, url, body, token);
       const past = status !== 401 && status !== 403;
