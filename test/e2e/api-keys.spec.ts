@@ -1,4 +1,5 @@
 import type { Response } from 'supertest';
+import { ApiKeysRepository } from '../../src/api-keys/api-keys.repository';
 import { type Account } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
@@ -97,6 +98,24 @@ describe('API keys', () => {
     expect(await status(second.key)).toBe(200);
     await server.api.delete(`/api/v1/users/${other.id}`, admin.token);
     expect(await status(second.key)).toBe(401);
+  });
+
+  it('end on their day', async () => {
+    const made = await make({ name: 'sync', role: 'viewer', expires_in_days: 2 });
+    const { created_at: created, expires_at: expires } = (
+      made.body as { data: { created_at: string; expires_at: string } }
+    ).data;
+    expect(Date.parse(expires) - Date.parse(created)).toBe(2 * 86_400_000);
+    const { key } = keyOf(made);
+    const keys = server.app.get(ApiKeysRepository, { strict: false });
+    const find = keys.find.bind(keys);
+    const spy = jest.spyOn(keys, 'find').mockImplementation(async (...args) => {
+      const found = await find(...args);
+      return found && { ...found, expiresAt: new Date(Date.now() - 1) };
+    });
+    expect(await status(key)).toBe(401);
+    spy.mockRestore();
+    expect(await status(key)).toBe(200);
   });
 
   it('are for admins to make, with a name, a role and an end', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Response } from 'supertest';
 import { migrate } from '../../src/cassandra/migrator';
 import { connect } from '../../src/cassandra/connect';
+import { InvitationsRepository } from '../../src/organizations/invitations.repository';
 import { type Account, countStatuses, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
@@ -102,6 +103,23 @@ describe('What goes by mail', () => {
       expect((await accept(email, token)).status).toBe(201);
     });
 
+    it('are not good any more when they have expired', async () => {
+      const { email, token, response } = await invited();
+      const { created_at: created, expires_at: expires } = (
+        response.body as { data: { created_at: string; expires_at: string } }
+      ).data;
+      expect(Date.parse(expires) - Date.parse(created)).toBe(72 * 3_600_000);
+      const invitations = server.app.get(InvitationsRepository, { strict: false });
+      const find = invitations.find.bind(invitations);
+      jest.spyOn(invitations, 'find').mockImplementation(async (...args) => {
+        const found = await find(...args);
+        return found && { ...found, expiresAt: new Date(Date.now() - 1) };
+      });
+      expect((await accept(email, token)).status).toBe(403);
+      jest.restoreAllMocks();
+      expect((await accept(email, token)).status).toBe(201);
+    });
+
     it('can be cancelled while they are pending', async () => {
       const { email, id, token } = await invited();
       const foreign = await server.api.newAdmin();
@@ -180,6 +198,20 @@ describe('What goes by mail', () => {
       const replay = await reset(token);
       expect(replay.status).toBe(401);
       expectError(replay.body, 'INVALID_CREDENTIALS');
+    });
+
+    it('is asked for with a link of one hour', async () => {
+      await forgot(admin.email);
+      const client = await connect(testConfig(environment).cassandra, keyspace, () => undefined);
+      const { rows } = await client.execute(
+        'SELECT TTL(secret_hash) AS ttl FROM password_resets WHERE organization_id = ? AND user_id = ?',
+        [admin.organizationId, admin.id],
+        { prepare: true },
+      );
+      await client.shutdown();
+      const [row] = rows as unknown as { ttl: number }[];
+      expect(row?.ttl).toBeLessThanOrEqual(3600);
+      expect(row?.ttl).toBeGreaterThan(3500);
     });
 
     it('gives one of 20 who use a link at once a new password', async () => {
