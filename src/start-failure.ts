@@ -1,5 +1,5 @@
 import { StartupError } from './cassandra/connect';
-import { ConfigError } from './config/environment';
+import { ConfigError } from './config/read-environment';
 
 function explain(error: unknown): string | undefined {
   if (error instanceof ConfigError || error instanceof StartupError) return error.message;

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../app.module';
 import { toAppConfig } from '../config/app-config';
-import { readEnvironment } from '../config/environment';
+import { readEnvironment } from '../config/read-environment';
 import { createLogger } from '../logging/http-logger';
 import { createDocument } from '../openapi';
 

@@ -1,15 +1,14 @@
 import { hkdfSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Environment, PLACEHOLDER_SECRET } from './environment';
 import {
   ConfigError,
-  type Environment,
   listOf,
-  PLACEHOLDER_SECRET,
   readEnvironment,
   type SigningKey,
   signingKeys,
-} from './environment';
+} from './read-environment';
 
 /** The configuration as the code uses it: grouped, typed, in milliseconds and bytes. */
 export interface AppConfig {

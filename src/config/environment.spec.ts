@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { configWarnings, toAppConfig } from './app-config';
-import { ConfigError, Environment, readEnvironment } from './environment';
+import { Environment } from './environment';
+import { ConfigError, readEnvironment } from './read-environment';
 
 const production = {
   NODE_ENV: 'production',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type AppConfig, toAppConfig } from '../../src/config/app-config';
-import { readEnvironment } from '../../src/config/environment';
+import { readEnvironment } from '../../src/config/read-environment';
 
 /** One keyspace for all tests: each test makes organizations of its own in it. */
 export const TEST_KEYSPACE = 'crm_test';
