@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 /** The secret of `.env.example`: fine on a laptop, refused in production. */
 export const PLACEHOLDER_SECRET = 'change_me_please';
 
-const isProduction = (env: Environment) => env.NODE_ENV === 'production';
+export const isProduction = (env: Environment) => env.NODE_ENV === 'production';
 
 const ToInteger = () =>
   Transform(({ value }: { value: unknown }) =>

@@ -1,11 +1,9 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { Environment, PLACEHOLDER_SECRET } from './environment';
+import { Environment, isProduction, PLACEHOLDER_SECRET } from './environment';
 
 /** A configuration that cannot be used, with all of its faults in words. */
 export class ConfigError extends Error {}
-
-const isProduction = (env: Environment) => env.NODE_ENV === 'production';
 
 /** Where production differs from a laptop without anybody saying so. */
 const PRODUCTION_DEFAULTS: Partial<Environment> = {
