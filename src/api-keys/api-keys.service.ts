@@ -101,6 +101,7 @@ export class ApiKeysService {
       userId: maker.id,
       organizationId: key.organizationId,
       role: lesserRole(key.role, maker.role),
+      makerRole: maker.role,
       apiKeyId: key.id,
     };
   }

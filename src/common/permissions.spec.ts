@@ -1,11 +1,16 @@
-import { GRANTS, lesserRole, PERMISSIONS, ROLES, scopeOf } from './permissions';
+import { GRANTS, lesserRole, OBJECTS, PERMISSIONS, ROLES, scopeOf } from './permissions';
 
 describe('Permissions', () => {
   const granted = (caller: Parameters<typeof scopeOf>[0]) =>
     PERMISSIONS.filter((permission) => scopeOf(caller, permission) !== 'none');
 
   it('are what this table says', () => {
-    const common = ['self:read', 'self:update', 'organization:read', 'users:read'];
+    const identity = ['self:read', 'self:update', 'organization:read', 'users:read'];
+    const reading = ['fields:read', 'pipelines:read'];
+    const records = OBJECTS.flatMap((object) =>
+      ['read', 'create', 'update', 'delete'].map((action) => `${object}:${action}`),
+    );
+    const readRecords = OBJECTS.map((object) => `${object}:read`);
     expect(Object.fromEntries(ROLES.map((role) => [role, granted({ role })]))).toEqual({
       admin: [
         'self:read',
@@ -19,10 +24,15 @@ describe('Permissions', () => {
         'users:deactivate',
         'keys:manage',
         'audit:read',
+        'fields:read',
+        'fields:manage',
+        'pipelines:read',
+        'pipelines:manage',
+        ...records,
       ],
-      manager: common,
-      member: common,
-      viewer: common,
+      manager: [...identity, ...reading, 'pipelines:manage', ...records],
+      member: [...identity, ...reading, ...records],
+      viewer: [...identity, ...reading, ...readRecords],
     });
   });
 
@@ -31,14 +41,24 @@ describe('Permissions', () => {
       const lesser = ROLES[index + 1];
       if (lesser)
         expect(granted({ role })).toEqual(expect.arrayContaining(granted({ role: lesser })));
-      expect(granted({ role, apiKeyId: 'x' })).toEqual([
-        'self:read',
-        'organization:read',
-        'users:read',
-        // Reading the book is what an integration with a log system does.
-        ...(role === 'admin' ? ['audit:read'] : []),
-      ]);
+      const forKeys = granted({ role }).filter(
+        (permission) =>
+          !['keys:manage', 'self:update', 'organization:update', 'organization:erase'].includes(
+            permission,
+          ) && !/^users:(?!read)/.test(permission),
+      );
+      expect(granted({ role, apiKeyId: 'x', makerRole: role })).toEqual(forKeys);
     });
+  });
+
+  it('reach the records of the caller alone where the scope is own', () => {
+    expect(scopeOf({ role: 'member' }, 'deals:read')).toBe('own');
+    expect(scopeOf({ role: 'member' }, 'contacts:update')).toBe('own');
+    expect(scopeOf({ role: 'viewer' }, 'deals:read')).toBe('all');
+    // A key of a role that sees everything, made by somebody who does not.
+    const key = { role: 'viewer', apiKeyId: 'x', makerRole: 'member' } as const;
+    expect(scopeOf(key, 'deals:read')).toBe('own');
+    expect(scopeOf(key, 'deals:update')).toBe('none');
   });
 
   it('know the lesser of two roles', () => {

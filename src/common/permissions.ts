@@ -2,6 +2,10 @@
 export const ROLES = ['admin', 'manager', 'member', 'viewer'] as const;
 export type Role = (typeof ROLES)[number];
 
+/** The kinds of records. Their names are those of their routes. */
+export const OBJECTS = ['companies', 'contacts', 'deals', 'activities'] as const;
+export type ObjectName = (typeof OBJECTS)[number];
+
 /** What a route can demand. A route without one of these is closed to everybody. */
 export const PERMISSIONS = [
   'self:read',
@@ -15,10 +19,30 @@ export const PERMISSIONS = [
   'users:deactivate',
   'keys:manage',
   'audit:read',
+  'fields:read',
+  'fields:manage',
+  'pipelines:read',
+  'pipelines:manage',
+  'companies:read',
+  'companies:create',
+  'companies:update',
+  'companies:delete',
+  'contacts:read',
+  'contacts:create',
+  'contacts:update',
+  'contacts:delete',
+  'deals:read',
+  'deals:create',
+  'deals:update',
+  'deals:delete',
+  'activities:read',
+  'activities:create',
+  'activities:update',
+  'activities:delete',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** Which records a permission reaches: none, those of the caller himself, or all. */
+/** Which records a permission reaches: none, those the caller owns, or all. */
 export const SCOPES = ['none', 'own', 'all'] as const;
 export type Scope = (typeof SCOPES)[number];
 
@@ -36,7 +60,23 @@ const everyone: Grants = {
   'users:deactivate': 'none',
   'keys:manage': 'none',
   'audit:read': 'none',
+  'fields:read': 'all',
+  'fields:manage': 'none',
+  'pipelines:read': 'all',
+  'pipelines:manage': 'none',
+  ...onRecords('all', 'none'),
 };
+
+type RecordGrants = Record<`${ObjectName}:${'read' | 'create' | 'update' | 'delete'}`, Scope>;
+
+function onRecords(read: Scope, write: Scope): RecordGrants {
+  return Object.fromEntries(
+    OBJECTS.flatMap((object) => [
+      [`${object}:read`, read],
+      ...['create', 'update', 'delete'].map((action) => [`${object}:${action}`, write]),
+    ]),
+  ) as RecordGrants;
+}
 
 /** Role × permission × scope of records: the only place where this is decided. */
 export const GRANTS: Readonly<Record<Role, Grants>> = {
@@ -49,9 +89,18 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
     'users:deactivate': 'all',
     'keys:manage': 'all',
     'audit:read': 'all',
+    'fields:manage': 'all',
+    'pipelines:manage': 'all',
+    ...onRecords('all', 'all'),
   },
-  manager: everyone,
-  member: everyone,
+  manager: { ...everyone, 'pipelines:manage': 'all', ...onRecords('all', 'all') },
+  // Everybody knows the customers; what one sells and does is one's own business.
+  member: {
+    ...everyone,
+    ...onRecords('all', 'own'),
+    'deals:read': 'own',
+    'activities:read': 'own',
+  },
   viewer: everyone,
 };
 
@@ -69,10 +118,25 @@ const NEVER_BY_KEY: ReadonlySet<Permission> = new Set([
   'keys:manage',
 ]);
 
-/** Which records the caller reaches with a permission. */
-export function scopeOf(caller: { role: Role; apiKeyId?: string }, permission: Permission): Scope {
+interface PermissionHolder {
+  role: Role;
+  apiKeyId?: string;
+  makerRole?: Role;
+}
+
+/** Which records the caller reaches with a permission: for an API key, no more than its maker. */
+export function scopeOf(caller: PermissionHolder, permission: Permission): Scope {
   if (caller.apiKeyId !== undefined && NEVER_BY_KEY.has(permission)) return 'none';
-  return GRANTS[caller.role][permission];
+  const scopes = [
+    GRANTS[caller.role][permission],
+    GRANTS[caller.makerRole ?? caller.role][permission],
+  ];
+  return SCOPES.find((scope) => scopes.includes(scope)) ?? 'none';
+}
+
+/** True where some role reaches only its own records of the object: then it has lists by owner. */
+export function isReadByOwner(object: ObjectName): boolean {
+  return ROLES.some((role) => GRANTS[role][`${object}:read`] === 'own');
 }
 
 /** The less powerful of two roles. */

@@ -14,6 +14,8 @@ export interface Principal {
   /** The session of an access token; a caller has this or an API key. */
   readonly sessionId?: string;
   readonly apiKeyId?: string;
+  /** The role of whoever made the API key: it reaches no record that he does not reach. */
+  readonly makerRole?: Role;
 }
 
 export type RequestWithPrincipal = Request & { user?: Principal };

@@ -78,7 +78,7 @@ export function ToLowerCase(): PropertyDecorator {
 }
 
 /** RFC 5321 limits a forward path to 256 octets with its brackets: 254 for the address. */
-const EMAIL_MAX_BYTES = 254;
+export const EMAIL_MAX_BYTES = 254;
 
 /** The one spelling of an address: it is the key for uniqueness and for login. */
 export function canonicalEmail(value: string): string {
