@@ -48,6 +48,18 @@ function securityHeaders(): RequestHandler {
   };
 }
 
+/** A batch is many requests in one body. */
+const BATCH_LIMIT_BYTES = 2 * 1024 * 1024;
+
+function bodies(limitBytes: number): RequestHandler {
+  const single = jsonBody(limitBytes);
+  const batch = jsonBody(Math.max(limitBytes, BATCH_LIMIT_BYTES));
+  return (request, response, next) => {
+    const handler = request.path.endsWith('/batch') ? batch : single;
+    handler(request, response, next);
+  };
+}
+
 function acceptsJson(): RequestHandler {
   return (request, _response, next) => {
     const served = request.path.startsWith(DOCS_PATH) || request.accepts('json') !== false;
@@ -76,7 +88,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
       maxAge: 600,
     });
   }
-  app.use(acceptsJson(), jsonBody(http.bodyLimitBytes));
+  app.use(acceptsJson(), bodies(http.bodyLimitBytes));
   if (http.docs) serveDocs(app);
 
   const server = app.getHttpServer();

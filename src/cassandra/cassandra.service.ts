@@ -31,6 +31,8 @@ export interface LwtResult {
 
 /** The longest any one operation may take, its retries included; the request's deadline holds besides. */
 const OPERATION_LIMIT_MS = 15_000;
+/** Statements in one unlogged batch over several partitions. */
+const SCATTER_SIZE = 10;
 /** Attempts to settle a conditional write whose outcome is unknown. */
 const LWT_ATTEMPTS = 4;
 
@@ -80,6 +82,24 @@ export class CassandraService implements OnApplicationShutdown {
     const name = statements.map((statement) => statement.query.name).join('+');
     await this.attempt(name, () =>
       this.client.batch(toDriver(statements), { prepare: true, logged: true, isIdempotent: true }),
+    );
+  }
+
+  /**
+   * Many unconditional writes to many partitions, in no order: all are done when it returns, and
+   * any of them may be when it fails. Ten to a request: the server warns of batches that span more.
+   */
+  async scatter(statements: Statement[]): Promise<void> {
+    const chunks: Statement[][] = [];
+    for (let at = 0; at < statements.length; at += SCATTER_SIZE) {
+      chunks.push(statements.slice(at, at + SCATTER_SIZE));
+    }
+    await Promise.all(
+      chunks.map((chunk) =>
+        this.attempt(chunk[0]?.query.name ?? '', () =>
+          this.client.batch(toDriver(chunk), { prepare: true, logged: false, isIdempotent: true }),
+        ),
+      ),
     );
   }
 

@@ -23,8 +23,8 @@ export interface EndpointOptions {
   description?: string;
   /** Status of success; 200 unless told. */
   status?: number;
-  /** The DTO in `data`; none for an answer without a body. */
-  returns?: Type;
+  /** The DTO in `data`, or the name of its schema; none for an answer without a body. */
+  returns?: Type | string;
   /** True when `data` is a list with `meta`. */
   list?: boolean;
   /** True when `data` is a short list, always whole and without `meta`. */
@@ -51,7 +51,7 @@ const META: SchemaObject = {
   },
 };
 
-function successSchema({ list, many }: EndpointOptions, returns: Type): SchemaObject {
+function successSchema({ list, many }: EndpointOptions, returns: Type | string): SchemaObject {
   const item = { $ref: getSchemaPath(returns) };
   return {
     type: 'object',
@@ -76,7 +76,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ...(access === 'public' ? [] : [ApiBearerAuth()]),
     ...(returns
       ? [
-          ApiExtraModels(returns),
+          ...(typeof returns === 'string' ? [] : [ApiExtraModels(returns)]),
           ApiResponse({
             status,
             description: options.summary,

@@ -5,14 +5,17 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { map, type Observable } from 'rxjs';
+import type { Response } from 'express';
+import { Answer } from './answer';
 import { Page } from './page';
 
 /** Wraps what a controller returns into `{success: true, data}`, a page with its `meta`. */
 @Injectable()
 export class EnvelopeInterceptor implements NestInterceptor {
-  intercept(_context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
+  intercept(context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
     return next.handle().pipe(
-      map((value) => {
+      map((result) => {
+        const value = result instanceof Answer ? unpack(context, result) : result;
         if (value === undefined) return undefined;
         if (value instanceof Page) {
           return {
@@ -25,4 +28,11 @@ export class EnvelopeInterceptor implements NestInterceptor {
       }),
     );
   }
+}
+
+function unpack(context: ExecutionContext, { data, options }: Answer<unknown>): unknown {
+  const response = context.switchToHttp().getResponse<Response>();
+  response.set(options.headers ?? {});
+  if (options.status !== undefined) response.status(options.status);
+  return data;
 }

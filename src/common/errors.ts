@@ -19,10 +19,13 @@ export const ERRORS = {
   NOT_ACCEPTABLE: [406, 'Answers are application/json.'],
   REQUEST_TIMEOUT: [408, 'The request was not received in time.'],
   EMAIL_TAKEN: [409, 'This email address is already in use in the organization.'],
+  DUPLICATE: [409, 'This value is already in use.'],
   CONFLICT: [409, 'The request collides with another one; try again.'],
   LAST_ADMIN: [409, 'The organization would be left without an active admin.'],
+  PRECONDITION_FAILED: [412, 'The record has changed since it was read.'],
   PAYLOAD_TOO_LARGE: [413, 'The body is too large.'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Send the body as application/json in UTF-8.'],
+  UNPROCESSABLE: [422, 'The request makes no sense with the data there is.'],
   HEADERS_TOO_LARGE: [431, 'The request line and headers are too large.'],
   RATE_LIMITED: [429, 'Too many requests; come back later.'],
   TOO_MANY_ATTEMPTS: [429, 'Too many failed sign-ins; come back later.'],
@@ -79,6 +82,11 @@ export function unavailable(
 ): AppError {
   const headers = { 'Retry-After': String(retryAfterSeconds) };
   return new AppError('SERVICE_UNAVAILABLE', { ...options, headers });
+}
+
+/** 409 for one who was too slow too often: the same request may well succeed in a moment. */
+export function contended(): AppError {
+  return new AppError('CONFLICT', { headers: { 'Retry-After': '1' } });
 }
 
 /** 400 for input that breaks a rule; list every fault, not only the first. */

@@ -8,6 +8,8 @@ export interface RequestContext {
   ip: string | null;
   /** Epoch ms. */
   endsAt: number;
+  /** What an Idempotency-Key stands for, see operation.ts; none without such a key. */
+  operation?: { seed: string; replay: boolean };
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

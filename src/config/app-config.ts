@@ -49,6 +49,8 @@ export interface AppConfig {
     /** How long an unfinished registration keeps its claims; see docs/adr/0003. */
     claimLeaseMs: number;
   };
+  /** How long deleted records can be restored. */
+  records: { retentionMs: number };
   passwords: { cost: number; threads: number; queue: number };
   /** Each list is of windows that all hold; see src/limits. */
   limits: {
@@ -154,6 +156,7 @@ export function toAppConfig(env: Environment): AppConfig {
       registrationOpen: env.REGISTRATION_MODE === 'open',
       claimLeaseMs: env.CLAIM_LEASE * 1000,
     },
+    records: { retentionMs: seconds(env.RECORD_RETENTION) * 1000 },
     passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
     limits: {
       enabled: env.RATE_LIMITS === 'on',

@@ -144,6 +144,9 @@ export class Environment {
   @Whole(1, 3600)
   CLAIM_LEASE: number = 30;
 
+  @Duration()
+  RECORD_RETENTION: string = '30d';
+
   @Whole(4, 20)
   BCRYPT_COST: number = 10;
 

@@ -18,6 +18,9 @@ const DOMAIN_MAX = 253;
 const URL_MAX = 2048;
 /** E.164: 15 digits and the plus; room for the spaces and brackets people write. */
 const PHONE_MAX = 32;
+/** The characters of one option of a select, and the options. */
+export const OPTION_MAX = 100;
+export const OPTIONS_MAX = 200;
 
 // C0 controls but tab and line breaks, and DEL.
 // eslint-disable-next-line no-control-regex
@@ -104,7 +107,9 @@ export function dateTime() {
     .datetime({ offset: true })
     .transform((value, context) => {
       const time = new Date(value);
-      if (!Number.isNaN(time.getTime())) return time.toISOString();
+      // By its offset a time can lie in a year that is not written with four digits.
+      const year = time.getUTCFullYear();
+      if (year >= 0 && year <= 9999) return time.toISOString();
       context.addIssue({
         code: 'custom',
         message: 'must be a time such as 2026-01-31T09:30:00.000Z',

@@ -1,0 +1,11 @@
+import { Module } from '@nestjs/common';
+import { RecordsModule } from '../records/records.module';
+import { CompaniesController } from './companies.controller';
+import { CompaniesService } from './companies.service';
+
+@Module({
+  imports: [RecordsModule],
+  controllers: [CompaniesController],
+  providers: [CompaniesService],
+})
+export class CompaniesModule {}

@@ -1,0 +1,152 @@
+import { isReadByOwner, type ObjectName, OBJECTS } from '../common/permissions';
+import { indexKeys, sortKey as customSortKey } from '../fields/custom-values';
+import type { Field } from '../fields/field';
+import { type ChangeEvent, type StoredRecord, undoChanges } from './record';
+import { ownersOf, type RecordDefinition } from './record-definition';
+import { referencesOf } from './references';
+import { type DerivedRow, rowKey } from './store/derived-rows';
+import {
+  ALL,
+  customScope,
+  DELETED_LIST,
+  listName,
+  lookupScope,
+  ownerScope,
+  referenceScope,
+  tagScope,
+  termList,
+} from './scopes';
+import { TERM_PREFIX_LENGTH, termsOf, textSortKey } from './text';
+
+/** The lists of every caller: everything, or what he owns. */
+function baseScopes(definition: RecordDefinition, record: StoredRecord): string[] {
+  return [ALL, ...ownersOf(definition, record.data).map(ownerScope)];
+}
+
+/** All scopes whose lists a live record is in. */
+export function scopesOf(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  fields: readonly Field[],
+): string[] {
+  const { data } = record;
+  const references = referencesOf(definition, fields).flatMap((reference) =>
+    reference.ids(data).map((id) => referenceScope(reference.object, id)),
+  );
+  const custom = indexedOf(fields).flatMap((field) => {
+    const value = data.custom[field.key];
+    if (value === undefined || value === null) return [];
+    return indexKeys(field, value).map((key) => customScope(field.key, key));
+  });
+  return [
+    ...new Set([
+      ...baseScopes(definition, record),
+      ...data.tags.map(tagScope),
+      ...references,
+      ...custom,
+      ...(definition.scopes?.(data) ?? []),
+    ]),
+  ];
+}
+
+/** The place of a record in the lists of an order; null where it is in none of them. */
+export function sortKeyOf(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  order: string,
+  fields: readonly Field[],
+): string | null {
+  if (order === 'created') return record.createdAt.toISOString();
+  if (order === 'name') return textSortKey(definition.nameOf(record.data));
+  const own = definition.orders?.[order];
+  if (own) return own.key(record.data);
+  const field = indexedOf(fields).find(({ key }) => order === `custom.${key}`);
+  if (!field) return null;
+  return customSortKey(field, record.data.custom[field.key] ?? null) ?? '';
+}
+
+export function recordTerms(definition: RecordDefinition, record: StoredRecord): string[] {
+  const own = definition.terms?.(record.data) ?? [];
+  const fromName = termsOf([definition.nameOf(record.data)]);
+  return [...new Set([...fromName, ...own])].filter((term) => term.length >= TERM_PREFIX_LENGTH);
+}
+
+/** The scopes whose lists of terms a record is in. */
+function termScopes(definition: RecordDefinition, record: StoredRecord): string[] {
+  const object = definition.object as ObjectName;
+  if (!OBJECTS.includes(object)) return [];
+  return isReadByOwner(object) ? baseScopes(definition, record) : [ALL];
+}
+
+/** Every row that follows from a record as it is. */
+export function derive(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  fields: readonly Field[],
+): DerivedRow[] {
+  if (record.state === 'deleted') return [deletedRow(record.deletedAt ?? record.updatedAt)];
+  if (record.state !== 'live') return [];
+  const orders = ['created', 'name', ...Object.keys(definition.orders ?? {})];
+  const rows: DerivedRow[] = [];
+  const list = (order: string, scope: string) => {
+    const key = sortKeyOf(definition, record, order, fields);
+    if (key !== null) rows.push({ table: 'list_rows', list: listName(order, scope), sortKey: key });
+  };
+  for (const scope of scopesOf(definition, record, fields)) {
+    for (const order of orders) list(order, scope);
+  }
+  for (const { key } of indexedOf(fields)) {
+    for (const scope of baseScopes(definition, record)) list(`custom.${key}`, scope);
+  }
+  for (const lookup of definition.lookups?.(record.data) ?? [])
+    list('created', lookupScope(lookup));
+  for (const term of recordTerms(definition, record)) {
+    for (const scope of termScopes(definition, record)) {
+      rows.push({ table: 'list_rows', list: termList(term, scope), sortKey: term });
+    }
+  }
+  for (const total of definition.totals?.(record.data) ?? []) {
+    rows.push({ table: 'total_rows', ...total });
+  }
+  return distinct(rows);
+}
+
+/**
+ * Every row that may have been written for a record in the versions of these events, newest first,
+ * and that does not follow from it as it is.
+ */
+export function deriveStale(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  fields: readonly Field[],
+  events: readonly ChangeEvent[],
+): DerivedRow[] {
+  const current = new Set(derive(definition, record, fields).map(rowKey));
+  const stale: DerivedRow[] = [];
+  let { data } = record;
+  for (const event of events) {
+    if (event.kind === 'deleted') stale.push(deletedRow(event.at));
+    // Whatever it was then: rows that never were are removed in vain.
+    stale.push(...derive(definition, { ...record, state: 'live', data }, fields));
+    data = undoChanges(data, event.changes);
+  }
+  return distinct(stale).filter((row) => !current.has(rowKey(row)));
+}
+
+export function without(rows: readonly DerivedRow[], others: readonly DerivedRow[]): DerivedRow[] {
+  const keys = new Set(others.map(rowKey));
+  return rows.filter((row) => !keys.has(rowKey(row)));
+}
+
+function deletedRow(at: Date): DerivedRow {
+  return { table: 'list_rows', list: DELETED_LIST, sortKey: at.toISOString() };
+}
+
+function distinct(rows: readonly DerivedRow[]): DerivedRow[] {
+  return [...new Map(rows.map((row) => [rowKey(row), row])).values()];
+}
+
+/** Archived fields, too: their values stay, and so do their lists. */
+function indexedOf(fields: readonly Field[]): Field[] {
+  return fields.filter(({ indexed }) => indexed);
+}

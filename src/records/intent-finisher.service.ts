@@ -1,0 +1,100 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { PinoLogger } from 'nestjs-pino';
+import { v7 as timeOrderedId } from 'uuid';
+import { AppError } from '../common/errors';
+import type { AppConfig } from '../config/app-config';
+import { ClaimsService } from './claims.service';
+import { merges } from './merge';
+import type { Draft, RecordData } from './record';
+import { definitionOf } from './record-definition';
+import { RecordMerges } from './record-merges.service';
+import { RecordWriter, type WriteDetail } from './record-writer.service';
+import { type RecordKey, RecordsRepository } from './store/records.repository';
+import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
+
+/** One that cannot be finished must not hold up the others. */
+const POSTPONE_MS = 600_000;
+
+/** What a purged record still has: nothing. */
+const NOTHING: RecordData = { owner_id: null, tags: [], custom: {}, external_ids: {} };
+
+/** Finishes what an intent says, whatever of it has been done. Any number of times is fine. */
+@Injectable()
+export class IntentFinisher {
+  private readonly retentionMs: number;
+
+  constructor(
+    private readonly intents: WriteIntentsRepository,
+    private readonly records: RecordsRepository,
+    private readonly writer: RecordWriter,
+    private readonly claims: ClaimsService,
+    private readonly merger: RecordMerges,
+    private readonly logger: PinoLogger,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.retentionMs = config.get('records', { infer: true }).retentionMs;
+  }
+
+  /** Finishes everything of a window. @returns how many intents there were */
+  async finishWindow(shard: number, window: Date): Promise<number> {
+    for (let count = 0; ;) {
+      const intents = await this.intents.list(shard, window);
+      for (const intent of intents) {
+        try {
+          await this.finish(intent);
+        } catch (error) {
+          // Without the database there is nothing to be done but to try again, here.
+          if (error instanceof AppError && error.status === 503) throw error;
+          this.logger.error({ err: error, intent }, 'a write could not be finished: later again');
+          await this.intents.add(intent, new Date(Date.now() + POSTPONE_MS));
+        }
+        await this.intents.remove(intent);
+      }
+      count += intents.length;
+      if (intents.length === 0) return count;
+    }
+  }
+
+  private async finish(intent: WriteIntent): Promise<void> {
+    const { organizationId, object, recordId: id, kind } = intent;
+    this.logger.debug({ organization_id: organizationId, object, id, kind }, 'finishing a write');
+    const key = { organizationId, object, id };
+    switch (kind) {
+      case 'write':
+        return this.finishWrite(key, JSON.parse(intent.detail) as WriteDetail);
+      case 'merge':
+        return this.finishMerge(key);
+      case 'purge':
+        return this.purge(key);
+    }
+  }
+
+  private async finishWrite(key: RecordKey, detail: WriteDetail): Promise<void> {
+    const definition = definitionOf(key.object);
+    await this.claims.tidy(definition, key, detail.uniques);
+    const record = await this.records.find(key, true);
+    if (record && record.state !== 'fenced') {
+      await this.writer.settle(definition, record, detail.version);
+    }
+  }
+
+  private async finishMerge(key: RecordKey): Promise<void> {
+    const merge = await this.records.find({ ...key, object: merges.object }, true);
+    if (!merge) return;
+    const { organizationId, createdBy: userId } = merge;
+    await this.merger.run({ organizationId, userId }, merge.id);
+  }
+
+  /** Deletes the data of a record that has been deleted for long enough. */
+  private async purge(key: RecordKey): Promise<void> {
+    const record = await this.records.find(key, true);
+    if (record?.state !== 'deleted' || !record.deletedAt) return;
+    if (record.deletedAt.getTime() + this.retentionMs > Date.now()) return;
+    const draft: Draft = { state: 'purged', data: NOTHING, kind: 'purged' };
+    const actor = { userId: record.updatedBy };
+    const definition = definitionOf(key.object);
+    const purged = await this.writer.write(definition, actor, key, record, draft, timeOrderedId());
+    if (purged) await this.records.removeEvents(key, purged.updatedAt);
+  }
+}

@@ -1,0 +1,113 @@
+import type { RecordData } from './record';
+import { defineRecord } from './record-definition';
+import { z } from 'zod';
+
+/** A merge, kept as a record of its own, so that it can be finished after a crash, and taken back. */
+export interface MergeData extends RecordData {
+  object: string;
+  winner_id: string;
+  loser_ids: string[];
+}
+
+export const merges = defineRecord<MergeData>({
+  object: 'merges',
+  title: 'Merge',
+  schema: z.strictObject({}),
+  nameOf: () => '',
+});
+
+/** How both sides remember that a loser was taken out of a merge again. */
+export const undoneMark = (mergeId: string, loserId: string) => `${mergeId}:${loserId}`;
+/** More merges than that are not taken back within the minutes in which one is repeated. */
+const MARKS_MAX = 20;
+
+export function withMark(data: RecordData, mark: string): string[] {
+  return [...(data.unmerged ?? []), mark].slice(-MARKS_MAX);
+}
+
+/** What a record knows of its merge into another. */
+export interface MergedData extends RecordData {
+  merged_into: string;
+  merge_id: string;
+}
+
+/** Fields that are the record's own affair. */
+const NOT_MERGED = new Set(['owner_id', 'merged_ids', 'merged_into', 'merge_id', 'unmerged']);
+
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+const isEmpty = (value: unknown) => value === undefined || value === null || value === '';
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What identifies an entry of a list: an email is the same under another label. */
+function identity(entry: unknown): string {
+  if (isMap(entry) && typeof entry.value === 'string') return entry.value;
+  return JSON.stringify(entry);
+}
+
+function unite(winner: unknown, loser: unknown): unknown {
+  if (isEmpty(winner)) return loser;
+  if (Array.isArray(winner) && Array.isArray(loser)) {
+    const known = new Set(winner.map(identity));
+    const added = loser.filter((entry) => !known.has(identity(entry)));
+    // There is one primary address, and the winner has it.
+    const secondary = winner.length > 0 ? added.map(withoutPrimary) : added;
+    return [...(winner as unknown[]), ...secondary];
+  }
+  if (isMap(winner) && isMap(loser)) {
+    const keys = new Set([...Object.keys(winner), ...Object.keys(loser)]);
+    return Object.fromEntries([...keys].map((key) => [key, unite(winner[key], loser[key])]));
+  }
+  return winner;
+}
+
+function withoutPrimary(entry: unknown): unknown {
+  return isMap(entry) && entry.primary === true ? { ...entry, primary: false } : entry;
+}
+
+/** The winner with what the losers have and it has not: nothing of its own is replaced. */
+export function united(
+  winner: RecordData,
+  losers: readonly RecordData[],
+  fields: readonly string[],
+) {
+  const result: Record<string, unknown> = { ...winner };
+  for (const loser of losers) {
+    for (const field of fields) {
+      if (!NOT_MERGED.has(field)) result[field] = unite(result[field], loser[field]);
+    }
+  }
+  return result as RecordData;
+}
+
+/** The winner without what it has from a loser and had not before. */
+export function parted(
+  winner: RecordData,
+  loser: RecordData,
+  before: Readonly<Record<string, unknown>>,
+  fields: readonly string[],
+): RecordData {
+  const result: Record<string, unknown> = { ...winner };
+  for (const field of fields) {
+    if (NOT_MERGED.has(field) || !(field in before)) continue;
+    result[field] = part(winner[field], loser[field], before[field]);
+  }
+  return result as RecordData;
+}
+
+function part(winner: unknown, loser: unknown, before: unknown): unknown {
+  if (Array.isArray(winner) && Array.isArray(loser)) {
+    const own = new Set((Array.isArray(before) ? before : []).map(identity));
+    const theirs = new Set(loser.map(identity));
+    return winner.filter((entry) => own.has(identity(entry)) || !theirs.has(identity(entry)));
+  }
+  if (isMap(winner) && isMap(loser)) {
+    const had = isMap(before) ? before : {};
+    return Object.fromEntries(
+      Object.entries(winner).filter(
+        ([key, value]) => !isEmpty(had[key]) || !same(value, loser[key]),
+      ),
+    );
+  }
+  return isEmpty(before) && same(winner, loser) ? null : winner;
+}

@@ -1,0 +1,360 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, contended, validationFailed } from '../common/errors';
+import { KeyLock } from '../common/key-lock';
+import { isReplay, newId } from '../common/operation';
+import type { Page, PageQueryDto } from '../common/page';
+import type { Principal } from '../common/principal';
+import type { Field } from '../fields/field';
+import { duplicate } from './claims.service';
+import { acceptedVersions, preconditionFailed } from './precondition';
+import {
+  changesBetween,
+  type ChangeEvent,
+  type Draft,
+  type RecordData,
+  type StoredRecord,
+} from './record';
+import { canRead, demand } from './record-access';
+import { type BatchResult, runBatch } from './record-batch';
+import { archivedValues, mergePatch, parseRecord, writablePart } from './record-body';
+import type { RecordDefinition } from './record-definition';
+import type { RecordKit } from './record-kit';
+import type { TimelineEntry } from './record-timeline.service';
+import { referenceFaults } from './references';
+import type { RecordKey } from './store/records.repository';
+
+const ATTEMPTS = 12;
+/** Events that are looked through for the mark of a write that may have been done already. */
+const REPLAY_EVENTS = 100;
+const DUPLICATES_MAX = 20;
+/** Events that are looked through to tell what has changed since a version. */
+const CHANGED_SINCE_EVENTS = 100;
+
+const lock = new KeyLock();
+
+/** What a client sends; checked by parseRecord. */
+export type Body = Record<string, unknown>;
+
+/**
+ * The rules of one kind of record. Features extend it with what is theirs alone, by overriding
+ * `prepare` and `checkRemoval`.
+ */
+export abstract class ObjectService<D extends RecordData = RecordData> {
+  constructor(
+    readonly definition: RecordDefinition,
+    protected readonly kit: RecordKit,
+  ) {}
+
+  /** What a write needs to know, and sets, beyond the record itself. */
+  protected prepare(_caller: Principal, data: D, _base?: StoredRecord<D>): Promise<D> {
+    return Promise.resolve(data);
+  }
+
+  /** Refuses a removal that would leave others without something they need. */
+  protected checkRemoval(_caller: Principal, _record: StoredRecord<D>): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** @throws AppError NOT_FOUND, also for a record that the caller may not see */
+  async get(caller: Principal, id: string): Promise<StoredRecord> {
+    const record = await this.kit.records.find(this.key(caller, id));
+    if (record?.state !== 'live' || !canRead(caller, this.definition, record)) {
+      throw new AppError('NOT_FOUND');
+    }
+    return record;
+  }
+
+  /** The custom fields of this kind of record, in the organization of the caller. */
+  fields(caller: Principal): Promise<Field[]> {
+    return this.fieldsOf(caller, this.definition.object);
+  }
+
+  fieldsOf(caller: Principal, object: string): Promise<Field[]> {
+    return this.kit.fields.of(caller.organizationId, object);
+  }
+
+  /**
+   * @param name tells the records apart that one request creates
+   * @throws AppError VALIDATION_FAILED, FORBIDDEN, DUPLICATE, CONFLICT
+   */
+  async create(caller: Principal, body: Body, name = ''): Promise<StoredRecord> {
+    const { id: chosenId, ...rest } = body;
+    const id = chosenId === undefined ? newId(`record${name}`) : checkedId(chosenId);
+    const key = this.key(caller, id);
+    const operationId = newId(`operation${name}`);
+    const done = await this.doneBefore(key, operationId);
+    if (done) return done;
+    const { data, fields } = await this.parse(caller, rest);
+    if (rest.owner_id === undefined) data.owner_id = caller.userId;
+    demand(caller, this.definition, 'create', data);
+    await this.checkReferences(caller, fields, data, undefined);
+    const draft = await this.draft(caller, data);
+    const record = await this.write(caller, key, undefined, draft, operationId);
+    if (record) return record;
+    const existing = await this.kit.records.find(key, true);
+    if (existing?.state === 'live') throw duplicate({ field: 'id', value: id }, id);
+    throw contended();
+  }
+
+  /**
+   * Changes a record by a merge patch. Without a precondition it is applied to whatever version is
+   * the latest; one that changes nothing makes no version.
+   * @throws AppError NOT_FOUND, VALIDATION_FAILED, FORBIDDEN, DUPLICATE, PRECONDITION_FAILED, CONFLICT
+   */
+  async patch(
+    caller: Principal,
+    id: string,
+    patch: Body,
+    ifMatch?: string,
+    name = '',
+  ): Promise<StoredRecord> {
+    return this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
+      demand(caller, this.definition, 'update', base.data);
+      const merged = mergePatch(writablePart(this.definition, base.data), patch);
+      const { data: written, fields } = await this.parse(caller, merged as Body, base.data);
+      const data = { ...base.data, ...written };
+      await this.checkReferences(caller, fields, data, base.data);
+      const prepared = await this.prepare(caller, data as D, base as StoredRecord<D>);
+      const changes = changesBetween(base.data, prepared);
+      if (Object.keys(changes).length === 0) return undefined;
+      return { state: 'live', data: prepared, kind: 'updated' };
+    });
+  }
+
+  /**
+   * Deletes a record for the time being; doing it again changes nothing.
+   * @throws AppError NOT_FOUND, FORBIDDEN, PRECONDITION_FAILED, CONFLICT
+   */
+  async remove(caller: Principal, id: string, ifMatch?: string, name = ''): Promise<void> {
+    if ((await this.getAny(caller, id)).state === 'deleted') return;
+    await this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
+      demand(caller, this.definition, 'delete', base.data);
+      await this.checkRemoval(caller, base as StoredRecord<D>);
+      return { state: 'deleted', data: base.data, kind: 'deleted' };
+    });
+  }
+
+  /**
+   * Brings a deleted record back, with its unique values; or one that was merged into another,
+   * which takes the merge back. A live record stays as it is.
+   * @throws AppError NOT_FOUND, FORBIDDEN, DUPLICATE with the record that has a value now, CONFLICT
+   */
+  async restore(caller: Principal, id: string): Promise<StoredRecord> {
+    const key = this.key(caller, id);
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const base = await this.kit.records.find(key);
+      if (!base || !canRead(caller, this.definition, base)) throw new AppError('NOT_FOUND');
+      demand(caller, this.definition, 'update', base.data);
+      if (base.state === 'live') return base;
+      if (base.state === 'merged') return this.kit.merges.undo(caller, this.definition, base);
+      if (base.state !== 'deleted') throw new AppError('NOT_FOUND');
+      const draft: Draft = { state: 'live', data: base.data, kind: 'restored' };
+      const record = await this.write(caller, key, base, draft, newId('operation'));
+      if (record) return record;
+      await pause(attempt);
+    }
+    throw contended();
+  }
+
+  /**
+   * Creates the record that another system knows by this key, or changes it.
+   * @returns whether it was created, beside the record
+   */
+  async putExternal(
+    caller: Principal,
+    source: string,
+    externalKey: string,
+    body: Body,
+    ifMatch?: string,
+    name = '',
+  ): Promise<{ record: StoredRecord; created: boolean }> {
+    const unique = { field: `external:${source}`, value: externalKey };
+    const given = (body.external_ids ?? {}) as Record<string, unknown>;
+    const whole = { ...body, external_ids: { ...given, [source]: externalKey } };
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const { organizationId } = caller;
+      const owner = await this.kit.claims.owner(this.definition, organizationId, unique);
+      if (owner) {
+        demand(caller, this.definition, 'update', owner.data);
+        const record = await this.patch(caller, owner.id, whole, ifMatch, name);
+        // A repeat of the request that created it says so again.
+        return { record, created: isReplay() && record.version === 1 };
+      }
+      try {
+        return { record: await this.create(caller, whole, name), created: true };
+      } catch (error) {
+        // Somebody was faster: then it is there to be changed.
+        const field =
+          error instanceof AppError ? (error.details as { field?: string } | null) : null;
+        if (field?.field !== unique.field) throw error;
+        await pause(attempt);
+      }
+    }
+    throw contended();
+  }
+
+  /**
+   * Does many things in one request, each item for itself.
+   * @throws AppError VALIDATION_FAILED where the batch itself is not one
+   */
+  batch(caller: Principal, body: Body): Promise<BatchResult[]> {
+    return runBatch(caller, this, body, (error) => {
+      this.kit.logger.error({ err: error }, 'item of a batch failed');
+    });
+  }
+
+  /** A page of the records that the caller may see. @throws AppError VALIDATION_FAILED, INVALID_CURSOR */
+  list(caller: Principal, query: Record<string, unknown>): Promise<Page<StoredRecord>> {
+    return this.kit.lists.list(caller, this.definition, query);
+  }
+
+  /** @throws AppError NOT_FOUND, FORBIDDEN, VALIDATION_FAILED, UNPROCESSABLE, CONFLICT */
+  async merge(caller: Principal, id: string, loserIds: readonly string[]): Promise<StoredRecord> {
+    if (loserIds.includes(id)) {
+      const message = 'loser_ids must be of other records';
+      throw validationFailed([{ field: 'loser_ids', rule: 'others', message }]);
+    }
+    const winner = await this.get(caller, id);
+    return this.kit.merges.merge(caller, this.definition, winner, loserIds);
+  }
+
+  /** The versions of a record, newest first; also of one that is deleted. @throws AppError NOT_FOUND */
+  async history(caller: Principal, id: string, query: PageQueryDto): Promise<Page<ChangeEvent>> {
+    return this.kit.timeline.history(await this.getAny(caller, id), query);
+  }
+
+  /** What happened to a record and around it, newest first. @throws AppError NOT_FOUND */
+  async timeline(caller: Principal, id: string, query: PageQueryDto): Promise<Page<TimelineEntry>> {
+    return this.kit.timeline.page(caller, await this.get(caller, id), query);
+  }
+
+  /** Up to 20 records that may be the same as this one. @throws AppError NOT_FOUND */
+  async duplicates(
+    caller: Principal,
+    id: string,
+  ): Promise<{ record: StoredRecord; by: string[] }[]> {
+    const record = await this.get(caller, id);
+    return this.kit.lists.duplicates(caller, this.definition, record, DUPLICATES_MAX);
+  }
+
+  private async getAny(caller: Principal, id: string): Promise<StoredRecord> {
+    const record = await this.kit.records.find(this.key(caller, id));
+    const isThere = record && record.state !== 'fenced' && record.state !== 'purged';
+    if (!isThere || !canRead(caller, this.definition, record)) throw new AppError('NOT_FOUND');
+    return record;
+  }
+
+  protected key(caller: Principal, id: string): RecordKey {
+    return { organizationId: caller.organizationId, object: this.definition.object, id };
+  }
+
+  /** Reads, decides and writes, again where somebody else was faster. Nothing to write: no version. */
+  private change(
+    caller: Principal,
+    id: string,
+    ifMatch: string | undefined,
+    operation: string,
+    decide: (base: StoredRecord) => Promise<Draft | undefined>,
+  ): Promise<StoredRecord> {
+    const versions = acceptedVersions(ifMatch);
+    const key = this.key(caller, id);
+    const operationId = newId(operation);
+    return lock.run(`${key.organizationId}/${key.object}/${id}`, async () => {
+      const done = await this.doneBefore(key, operationId);
+      if (done) return done;
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const base = await this.get(caller, id);
+        if (versions && !versions.includes(base.version)) {
+          throw preconditionFailed(base, await this.changedSince(base, Math.min(...versions)));
+        }
+        const draft = await decide(base);
+        if (!draft) return base;
+        const record = await this.write(caller, key, base, draft, operationId);
+        if (record) return record;
+        await pause(attempt);
+      }
+      throw contended();
+    });
+  }
+
+  private write(
+    caller: Principal,
+    key: RecordKey,
+    base: StoredRecord | undefined,
+    draft: Draft,
+    operationId: string,
+  ) {
+    return this.kit.writer.write(this.definition, caller, key, base, draft, operationId);
+  }
+
+  private async draft(caller: Principal, data: RecordData): Promise<Draft> {
+    return { state: 'live', data: await this.prepare(caller, data as D), kind: 'created' };
+  }
+
+  /** A custom field that is new, and that this process has not heard of, is not a mistake. */
+  private async parse(
+    caller: Principal,
+    body: Body,
+    before?: RecordData,
+  ): Promise<{ data: RecordData; fields: Field[] }> {
+    const parse = (fields: Field[]) => {
+      const archived = before ? archivedValues(fields, before) : {};
+      const custom = { ...((body.custom ?? {}) as Record<string, unknown>) };
+      for (const key of before ? Object.keys(archived) : []) Reflect.deleteProperty(custom, key);
+      const whole = body.custom === undefined ? body : { ...body, custom };
+      return { data: parseRecord(this.definition, fields, whole, archived), fields };
+    };
+    try {
+      return parse(await this.fields(caller));
+    } catch (error) {
+      if (body.custom === undefined || !(error instanceof AppError)) throw error;
+      const { organizationId } = caller;
+      return parse(await this.kit.fields.of(organizationId, this.definition.object, true));
+    }
+  }
+
+  private async checkReferences(
+    caller: Principal,
+    fields: readonly Field[],
+    data: RecordData,
+    before: RecordData | undefined,
+  ): Promise<void> {
+    const faults = await referenceFaults(caller, this.definition, fields, data, before, this.kit);
+    if (faults.length > 0) throw validationFailed(faults);
+  }
+
+  /** What an earlier attempt of the same request has written, with all that follows from it. */
+  private async doneBefore(key: RecordKey, operationId: string): Promise<StoredRecord | undefined> {
+    if (!isReplay()) return undefined;
+    const record = await this.kit.records.find(key, true);
+    if (!record) return undefined;
+    const events = await this.kit.records.listEvents(key, new Date(8.64e15), REPLAY_EVENTS);
+    const event = events.find((one) => one.operationId === operationId);
+    if (!event) return undefined;
+    await this.kit.writer.settle(this.definition, record, event.version - 1);
+    return record;
+  }
+
+  private async changedSince(record: StoredRecord, version: number): Promise<string[]> {
+    const events = await this.kit.records.listEvents(
+      record,
+      new Date(8.64e15),
+      CHANGED_SINCE_EVENTS,
+    );
+    const since = events.filter((event) => event.version > version);
+    return [...new Set(since.flatMap((event) => Object.keys(event.changes)))].sort();
+  }
+}
+
+/** An id that the client has chosen. */
+function checkedId(value: unknown): string {
+  const id = typeof value === 'string' ? value.toLowerCase() : '';
+  if (/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id))
+    return id;
+  throw validationFailed([{ field: 'id', rule: 'isUuid', message: 'id must be a UUID' }]);
+}
+
+/** Writers that collide would meet again if they paused alike. */
+async function pause(attempt: number): Promise<void> {
+  await sleep(10 * attempt * (0.5 + Math.random()));
+}

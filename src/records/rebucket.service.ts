@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { CassandraService } from '../cassandra/cassandra.service';
+import { contended } from '../common/errors';
+import { FieldsService } from '../fields/fields.service';
+import { derive } from './derive';
+import { Maintenance } from './maintenance.service';
+import { allDefinitions, type RecordDefinition } from './record-definition';
+import { bucketOf } from './store/derived-rows';
+import { DerivedRowsRepository } from './store/derived-rows.repository';
+import { type Layout, LAYOUT_CACHE_MS, LayoutsRepository } from './store/layouts.repository';
+
+/** Every process has looked at the layout again after this, and clocks need not agree for it. */
+const SETTLED_MS = 3 * LAYOUT_CACHE_MS;
+
+/**
+ * Spreads the derived rows of an object over more buckets, while writes and reads go on:
+ *
+ * 1. rows are written to both spreads from now on;
+ * 2. the rows of all records are copied to the new one;
+ * 3. lists are read from the new one, rows still written to both;
+ * 4. rows are written to the new one alone, and the old one is deleted.
+ *
+ * Between the steps it waits until every process knows. A run that was cut off is begun again where
+ * the layout says; the times of derived rows make copying twice harmless.
+ */
+@Injectable()
+export class Rebucketing {
+  constructor(
+    private readonly layouts: LayoutsRepository,
+    private readonly derived: DerivedRowsRepository,
+    private readonly fields: FieldsService,
+    private readonly maintenance: Maintenance,
+    private readonly cassandra: CassandraService,
+  ) {}
+
+  /**
+   * Grows every object of an organization, or one, to at least `buckets`. It never shrinks.
+   * @throws LeaseLostError while another process does the same
+   */
+  async grow(
+    organizationId: string,
+    buckets: number,
+    object: string | undefined,
+    log: (message: string) => void,
+  ): Promise<void> {
+    await this.cassandra.underLease(`rebucket-${organizationId}`, async () => {
+      for (const definition of allDefinitions()) {
+        if (object === undefined || definition.object === object) {
+          await this.growObject(organizationId, definition, buckets, log);
+        }
+      }
+    });
+  }
+
+  private async growObject(
+    organizationId: string,
+    definition: RecordDefinition,
+    wanted: number,
+    log: (message: string) => void,
+  ): Promise<void> {
+    const { object } = definition;
+    const before = await this.layouts.find(organizationId, object);
+    const [from = 1, begun] = before.writeBuckets;
+    const to = begun ?? wanted;
+    if (begun === undefined && wanted <= from) {
+      log(`${object}: has ${String(from)} buckets`);
+      return;
+    }
+    const change = async (readBuckets: number, main: number, next: number | null) => {
+      const current: Layout = await this.layouts.find(organizationId, object);
+      const layout = { readBuckets, buckets: main, nextBuckets: next };
+      if (!(await this.layouts.set(organizationId, object, current, layout))) throw contended();
+      await sleep(SETTLED_MS);
+    };
+    if (before.readBuckets === from) {
+      log(`${object}: from ${String(from)} to ${String(to)} buckets`);
+      await change(from, from, to);
+      const records = await this.copy(organizationId, definition, to);
+      log(`${object}: ${String(records)} records copied`);
+      await change(to, from, to);
+    }
+    await change(to, to, null);
+    await this.drop(organizationId, definition, from);
+    log(`${object}: done`);
+  }
+
+  private async copy(
+    organizationId: string,
+    definition: RecordDefinition,
+    buckets: number,
+  ): Promise<number> {
+    const { object } = definition;
+    let count = 0;
+    for await (const records of this.maintenance.walk(organizationId, definition)) {
+      const fields = await this.fields.of(organizationId, object);
+      for (const record of records) {
+        await this.derived.write(record, [buckets], derive(definition, record, fields), []);
+      }
+      count += records.length;
+    }
+    return count;
+  }
+
+  /** Deletes the rows of the old spread. Nobody reads it any more. */
+  private async drop(
+    organizationId: string,
+    definition: RecordDefinition,
+    buckets: number,
+  ): Promise<void> {
+    const { object } = definition;
+    const dropped = new Set<string>();
+    for await (const records of this.maintenance.walk(organizationId, definition)) {
+      for (const record of records) {
+        const bucket = bucketOf(record.id, buckets);
+        for (const { table, list } of await this.maintenance.everyRow(definition, record)) {
+          const name = `${table} ${bucket} ${list}`;
+          if (dropped.has(name)) continue;
+          dropped.add(name);
+          await this.derived.drop(table, { organizationId, object, list, bucket });
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { type FieldFault, validationFailed } from '../common/errors';
+import { customSchema } from '../fields/custom-values';
+import type { Field } from '../fields/field';
+import { id, text } from '../fields/kinds';
+import type { Json, RecordData, StoredRecord } from './record';
+import { definitionOf, type RecordDefinition } from './record-definition';
+
+const TAGS_MAX = 50;
+const EXTERNAL_IDS_MAX = 20;
+/** The name of another system. */
+export const SOURCE = /^[a-z0-9][a-z0-9_-]{0,39}$/;
+
+const distinct = (values: unknown[]) => new Set(values).size === values.length;
+
+/** The fields that every record has and a client can write. */
+export const commonSchema = z.strictObject({
+  owner_id: id()
+    .nullable()
+    .optional()
+    .meta({ description: 'The user it belongs to; whoever creates it unless told.' }),
+  tags: z
+    .array(text(50))
+    .max(TAGS_MAX)
+    .refine(distinct, { error: 'must be distinct', params: { rule: 'arrayUnique' } })
+    .default([])
+    .meta({ description: 'Labels of any kind, up to 50.', example: ['vip'] }),
+  custom: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .meta({
+      description:
+        'Values of the custom fields of the organization (`GET /api/v1/fields/{object}`) by key. ' +
+        'Text, url, email, phone, date, datetime, select and reference (an id) are strings, number ' +
+        'is a number, boolean a boolean, multi_select a list of strings, money `{amount, currency}`.',
+      example: {},
+    }),
+  external_ids: z
+    .record(z.string().regex(SOURCE), text(200))
+    .refine((value) => Object.keys(value).length <= EXTERNAL_IDS_MAX, {
+      error: `must have at most ${String(EXTERNAL_IDS_MAX)} entries`,
+      params: { rule: 'maxEntries' },
+    })
+    .default({})
+    .meta({
+      description: 'What the record is called in other systems, by system. Each is unique.',
+      example: {},
+    }),
+});
+
+/** The whole of what a client can write. */
+export function writableSchema(definition: RecordDefinition): z.ZodObject {
+  return definition.schema.extend(commonSchema.shape).strict();
+}
+
+const schemas = new Map<string, z.ZodObject>();
+
+function schemaOf(definition: RecordDefinition): z.ZodObject {
+  const schema = schemas.get(definition.object) ?? writableSchema(definition);
+  schemas.set(definition.object, schema);
+  return schema;
+}
+
+/** What broke, in the words of the contract; never the value. */
+export function toFaults(error: z.ZodError, parent: readonly PropertyKey[] = []): FieldFault[] {
+  return error.issues.flatMap((issue) => {
+    const path = [...parent, ...issue.path];
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        field: fieldPath([...path, key.slice(0, 100)]),
+        rule: 'unknownField',
+        message: 'This field is not known here.',
+      }));
+    }
+    const params = issue.code === 'custom' ? issue.params : undefined;
+    const rule = typeof params?.rule === 'string' ? params.rule : issue.code;
+    const field = fieldPath(path);
+    return [{ field, rule, message: `${field || 'The body'} is not valid: ${issue.message}` }];
+  });
+}
+
+function fieldPath(path: readonly PropertyKey[]): string {
+  return path
+    .map((part, index) => {
+      if (typeof part === 'number') return `[${String(part)}]`;
+      return index === 0 ? String(part) : `.${String(part)}`;
+    })
+    .join('');
+}
+
+/** The writable part of a record: what a merge patch is applied to. */
+export function writablePart(definition: RecordDefinition, data: RecordData): RecordData {
+  const keys = Object.keys(schemaOf(definition).shape);
+  return Object.fromEntries(keys.map((key) => [key, data[key]])) as RecordData;
+}
+
+/** RFC 7386: null removes, objects are merged, everything else is replaced. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result: Record<string, unknown> = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) Reflect.deleteProperty(result, key);
+    else result[key] = mergePatch(result[key], value);
+  }
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Checks a whole record as a client may write it, every fault at once, and brings its values into
+ * their one spelling. Archived custom values are kept as they are.
+ * @throws AppError VALIDATION_FAILED
+ */
+export function parseRecord(
+  definition: RecordDefinition,
+  fields: readonly Field[],
+  body: unknown,
+  archived: Record<string, Json> = {},
+): RecordData {
+  const result = schemaOf(definition).safeParse(body);
+  const faults = result.success ? [] : toFaults(result.error);
+  const custom = customOf(fields, isObject(body) ? (body.custom ?? {}) : {}, faults);
+  if (!result.success || faults.length > 0) throw validationFailed(faults);
+  const data = { owner_id: null, ...result.data, custom: { ...custom, ...archived } } as RecordData;
+  const broken = definition.check?.(data) ?? [];
+  if (broken.length > 0) throw validationFailed(broken);
+  return data;
+}
+
+function customOf(
+  fields: readonly Field[],
+  custom: unknown,
+  faults: FieldFault[],
+): Record<string, Json> {
+  if (!isObject(custom)) return {};
+  const given = Object.entries(custom).filter(([, value]) => value !== null);
+  const result = customSchema([...fields], 'create').safeParse(Object.fromEntries(given));
+  if (result.success) return result.data as Record<string, Json>;
+  faults.push(...toFaults(result.error, ['custom']));
+  return {};
+}
+
+/** The values of custom fields that are out of use. */
+export function archivedValues(fields: readonly Field[], data: RecordData): Record<string, Json> {
+  const archived = new Set(fields.filter((field) => field.archived).map(({ key }) => key));
+  return Object.fromEntries(Object.entries(data.custom).filter(([key]) => archived.has(key)));
+}
+
+/** A record as it is answered: an allow-list, built from the definition. */
+export function toBody(record: StoredRecord, fields: readonly Field[]): Record<string, unknown> {
+  const definition = definitionOf(record.object);
+  const { data } = record;
+  const own = [
+    ...Object.keys(definition.schema.shape),
+    ...Object.keys(definition.output?.shape ?? {}),
+  ];
+  const hidden = archivedValues(fields, data);
+  const custom = Object.entries(data.custom).filter(([key]) => !(key in hidden));
+  return {
+    id: record.id,
+    organization_id: record.organizationId,
+    version: record.version,
+    ...Object.fromEntries(own.map((key) => [key, data[key] ?? null])),
+    owner_id: data.owner_id,
+    tags: data.tags,
+    custom: Object.fromEntries(custom),
+    external_ids: data.external_ids,
+    created_at: record.createdAt,
+    created_by: record.createdBy,
+    updated_at: record.updatedAt,
+    updated_by: record.updatedBy,
+    deleted_at: record.deletedAt,
+  };
+}

@@ -1,0 +1,26 @@
+import { Injectable } from '@nestjs/common';
+import { PinoLogger } from 'nestjs-pino';
+import { FieldsService } from '../fields/fields.service';
+import { UsersService } from '../users/users.service';
+import { ClaimsService } from './claims.service';
+import { RecordLists } from './record-lists.service';
+import { RecordMerges } from './record-merges.service';
+import { RecordTimeline } from './record-timeline.service';
+import { RecordWriter } from './record-writer.service';
+import { RecordsRepository } from './store/records.repository';
+
+/** What the service of an object works with. */
+@Injectable()
+export class RecordKit {
+  constructor(
+    readonly records: RecordsRepository,
+    readonly writer: RecordWriter,
+    readonly claims: ClaimsService,
+    readonly lists: RecordLists,
+    readonly merges: RecordMerges,
+    readonly timeline: RecordTimeline,
+    readonly fields: FieldsService,
+    readonly users: UsersService,
+    readonly logger: PinoLogger,
+  ) {}
+}

@@ -1,0 +1,351 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { decodeCursor, encodeCursor } from '../common/cursor';
+import { Page } from '../common/page';
+import type { Principal } from '../common/principal';
+import type { AppConfig } from '../config/app-config';
+import type { Field } from '../fields/field';
+import { FieldsService } from '../fields/fields.service';
+import { ClaimsService } from './claims.service';
+import { recordTerms, scopesOf, sortKeyOf } from './derive';
+import { type Condition, type ListQuery, parseListQuery } from './list-query';
+import type { StoredRecord } from './record';
+import { canRead, reachOf } from './record-access';
+import type { RecordDefinition } from './record-definition';
+import {
+  DerivedRowsRepository,
+  type ListedRow,
+  type ListPosition,
+} from './store/derived-rows.repository';
+import { LayoutsRepository } from './store/layouts.repository';
+import { RecordsRepository } from './store/records.repository';
+import { ALL, DELETED_LIST, listName, lookupScope, ownerScope, termList } from './scopes';
+import { queryTerms } from './text';
+
+/** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
+const SCAN_LIMIT = 1000;
+const ROWS_AT_ONCE = 200;
+/** Above every text that a list has. */
+const HIGHEST = '\u{10FFFF}\u{10FFFF}';
+/** Rows of a term that are looked at to tell which of several words is the rarest. */
+const RARITY_PROBE = 200;
+
+/** A list to walk: where, from where to where, and which of its records count. */
+interface Walk {
+  list: string;
+  from: ListPosition;
+  endKey: string;
+  descending: boolean;
+  /** Whether the row is one of the record as it is. */
+  stands(record: StoredRecord, row: ListedRow): boolean;
+  matches(record: StoredRecord): boolean;
+}
+
+/** Reads lists: by sort, filter and search, in pages that cost the same everywhere. */
+@Injectable()
+export class RecordLists {
+  private readonly cursorKey: Buffer;
+
+  constructor(
+    private readonly records: RecordsRepository,
+    private readonly derived: DerivedRowsRepository,
+    private readonly layouts: LayoutsRepository,
+    private readonly claims: ClaimsService,
+    private readonly fields: FieldsService,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.cursorKey = config.get('cursorKey', { infer: true });
+  }
+
+  /**
+   * One page of the records that the caller may see.
+   * @throws AppError VALIDATION_FAILED, INVALID_CURSOR
+   */
+  async list(
+    caller: Principal,
+    definition: RecordDefinition,
+    parameters: Record<string, unknown>,
+  ): Promise<Page<StoredRecord>> {
+    const { organizationId } = caller;
+    const fields = await this.fields.of(organizationId, definition.object);
+    const query = parseListQuery(definition, fields, parameters);
+    const scope = cursorScope(caller, definition, query);
+    const after =
+      query.cursor === undefined ? undefined : decodeCursor(this.cursorKey, scope, query.cursor);
+    const one = query.conditions.find(({ filter }) => filter.unique);
+    if (one && !query.deleted) {
+      const found = await this.findUnique(caller, definition, query, one);
+      return new Page(found ? [found] : [], query.limit, null);
+    }
+    const walk = query.deleted
+      ? this.walkDeleted(caller, definition, query)
+      : query.q === undefined
+        ? this.walkOrder(caller, definition, query, fields)
+        : await this.walkTerm(caller, definition, query, query.q);
+    if (!walk) return new Page([], query.limit, null);
+    const [sortKey, id] = after ?? [];
+    if (sortKey !== undefined && id !== undefined) walk.from = { sortKey, id };
+    const { found, next } = await this.walk(caller, definition, walk, query.limit);
+    const cursor = next && encodeCursor(this.cursorKey, scope, [next.sortKey, next.id]);
+    return new Page(found, query.limit, cursor ?? null);
+  }
+
+  /** Records that stand in one scope, newest first; for what is linked to a record. */
+  async inScope(
+    caller: Principal,
+    definition: RecordDefinition,
+    scope: string,
+    from: ListPosition | undefined,
+    size: number,
+  ): Promise<StoredRecord[]> {
+    const fields = await this.fields.of(caller.organizationId, definition.object);
+    const walk: Walk = {
+      list: listName('created', scope),
+      from: from ?? { sortKey: HIGHEST, id: HIGHEST },
+      endKey: '',
+      descending: true,
+      stands: (record, row) =>
+        record.state === 'live' &&
+        row.sortKey === record.createdAt.toISOString() &&
+        (scopesOf(definition, record, fields).includes(scope) ||
+          lookupsOf(definition, record).includes(scope)),
+      matches: (record) => canRead(caller, definition, record),
+    };
+    return (await this.walk(caller, definition, walk, size)).found;
+  }
+
+  /** Live records that may be the same as this one: alike in one of the ways its kind declares. */
+  async duplicates(
+    caller: Principal,
+    definition: RecordDefinition,
+    record: StoredRecord,
+    size: number,
+  ): Promise<{ record: StoredRecord; by: string[] }[]> {
+    const scopes = lookupsOf(definition, record);
+    const found = await Promise.all(
+      scopes.map((scope) => this.inScope(caller, definition, scope, undefined, size + 1)),
+    );
+    const by = new Map<string, { record: StoredRecord; by: string[] }>();
+    for (const other of found.flat()) {
+      if (other.id === record.id || by.has(other.id)) continue;
+      const shared = lookupsOf(definition, other).filter((scope) => scopes.includes(scope));
+      by.set(other.id, { record: other, by: shared.map((scope) => scope.split(':')[1] ?? '') });
+    }
+    const all = [...by.values()].sort((a, b) => b.by.length - a.by.length);
+    return all.slice(0, size);
+  }
+
+  /** Records whose words begin with all words of `q`, at most `size`, in alphabetical order. */
+  async search(
+    caller: Principal,
+    definition: RecordDefinition,
+    q: string,
+    size: number,
+  ): Promise<StoredRecord[]> {
+    const query = { limit: size, order: 'name', descending: false, conditions: [], deleted: false };
+    const walk = await this.walkTerm(caller, definition, query, q);
+    return walk ? (await this.walk(caller, definition, walk, size)).found : [];
+  }
+
+  private async findUnique(
+    caller: Principal,
+    definition: RecordDefinition,
+    query: ListQuery,
+    { filter, value }: Condition,
+  ): Promise<StoredRecord | undefined> {
+    const unique = filter.unique?.(value);
+    const record = unique && (await this.claims.owner(definition, caller.organizationId, unique));
+    if (!record || !canRead(caller, definition, record)) return undefined;
+    const matches = matcher(caller, definition, query);
+    const found = query.q === undefined || matchesTerms(definition, record, queryTerms(query.q));
+    return matches(record) && found ? record : undefined;
+  }
+
+  private walkOrder(
+    caller: Principal,
+    definition: RecordDefinition,
+    query: ListQuery,
+    fields: readonly Field[],
+  ): Walk {
+    const { order, descending } = query;
+    const scope = indexScope(caller, definition, query);
+    const byTime = order === 'created';
+    const low = byTime ? (query.createdFrom ?? '') : '';
+    const high = byTime ? (query.createdTo ?? HIGHEST) : HIGHEST;
+    return {
+      list: listName(order, scope),
+      // A bound is no row: with an empty id it stands before all rows of its key.
+      from: descending ? { sortKey: high, id: '' } : { sortKey: low, id: '' },
+      endKey: descending ? low : high,
+      descending,
+      stands: (record, row) =>
+        record.state === 'live' &&
+        scopesOf(definition, record, fields).includes(scope) &&
+        sortKeyOf(definition, record, order, fields) === row.sortKey,
+      matches: matcher(caller, definition, query),
+    };
+  }
+
+  private walkDeleted(caller: Principal, definition: RecordDefinition, query: ListQuery): Walk {
+    return {
+      list: DELETED_LIST,
+      from: query.descending ? { sortKey: HIGHEST, id: '' } : { sortKey: '', id: '' },
+      endKey: query.descending ? '' : HIGHEST,
+      descending: query.descending,
+      stands: (record, row) =>
+        record.state === 'deleted' && record.deletedAt?.toISOString() === row.sortKey,
+      matches: matcher(caller, definition, query),
+    };
+  }
+
+  /** Walks the matches of the rarest word, and looks for the others in the records. */
+  private async walkTerm(
+    caller: Principal,
+    definition: RecordDefinition,
+    query: ListQuery,
+    q: string,
+  ): Promise<Walk | undefined> {
+    const terms = queryTerms(q);
+    const reach = reachOf(caller, definition, 'read');
+    const scope = reach === 'all' ? ALL : ownerScope(caller.userId);
+    const rarest = await this.rarest(caller, definition, terms, scope);
+    if (rarest === undefined) return undefined;
+    const inAlphabet = matcher(caller, definition, query);
+    return {
+      list: termList(rarest, scope),
+      from: { sortKey: rarest, id: '' },
+      endKey: rarest + HIGHEST,
+      descending: false,
+      // A record stands under each of its words that begin so; it counts under the first of them.
+      stands: (record, row) =>
+        record.state === 'live' &&
+        recordTerms(definition, record)
+          .filter((term) => term.startsWith(rarest))
+          .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))[0] === row.sortKey,
+      matches: (record) => matchesTerms(definition, record, terms) && inAlphabet(record),
+    };
+  }
+
+  private async rarest(
+    caller: Principal,
+    { object }: RecordDefinition,
+    terms: readonly string[],
+    scope: string,
+  ): Promise<string | undefined> {
+    const [only, ...others] = terms;
+    if (others.length === 0) return only;
+    const { organizationId } = caller;
+    const { readBuckets } = await this.layouts.get(organizationId, object);
+    const counts = await Promise.all(
+      terms.map(async (term) => {
+        const from = { sortKey: term, id: '' };
+        const range = { from, endKey: term + HIGHEST, descending: false };
+        const partition = { organizationId, object, list: termList(term, scope) };
+        return (await this.derived.list(partition, readBuckets, range, RARITY_PROBE)).length;
+      }),
+    );
+    return terms[counts.indexOf(Math.min(...counts))];
+  }
+
+  /** The next records of a walk, and where to go on; null at its end. */
+  private async walk(
+    { organizationId }: Principal,
+    definition: RecordDefinition,
+    walk: Walk,
+    limit: number,
+  ): Promise<{ found: StoredRecord[]; next: ListPosition | null }> {
+    const { object } = definition;
+    const found: { record: StoredRecord; row: ListedRow }[] = [];
+    let from = walk.from;
+    for (let scanned = 0; ;) {
+      const size = Math.min(Math.max(ROWS_AT_ONCE, limit + 1), limit + 1 + scanned);
+      const { readBuckets } = await this.layouts.get(organizationId, object);
+      const partition = { organizationId, object, list: walk.list };
+      const rows = await this.derived.list(partition, readBuckets, { ...walk, from }, size);
+      const ids = rows.map(({ id }) => id);
+      const records = await this.records.findMany(organizationId, object, ids);
+      for (const row of rows) {
+        const record = records.get(row.id);
+        if (record && walk.stands(record, row) && walk.matches(record)) found.push({ record, row });
+      }
+      scanned += rows.length;
+      const last = rows.at(-1);
+      if (found.length > limit) {
+        const next = found[limit - 1]?.row ?? null;
+        return { found: found.slice(0, limit).map(({ record }) => record), next };
+      }
+      const all = found.map(({ record }) => record);
+      if (!last || rows.length < size) return { found: all, next: null };
+      if (scanned >= SCAN_LIMIT) return { found: all, next: last };
+      from = last;
+    }
+  }
+}
+
+function lookupsOf(definition: RecordDefinition, { data }: StoredRecord): string[] {
+  return (definition.lookups?.(data) ?? []).map(lookupScope);
+}
+
+/** The narrowest scope that holds every record that can be in the list. */
+function indexScope(caller: Principal, definition: RecordDefinition, query: ListQuery): string {
+  // What the caller may see is part of the choice, not a filter on top of it.
+  if (reachOf(caller, definition, 'read') !== 'all') return ownerScope(caller.userId);
+  // The lists of a custom order exist for everything and for owners only.
+  if (query.order.startsWith('custom.')) {
+    const owner = query.conditions.find(({ name }) => name === 'owner_id');
+    return owner ? ownerScope(owner.value) : ALL;
+  }
+  // Filters stand in the order of how much they narrow.
+  const narrowest = query.conditions
+    .map(({ filter, name, value }) => ({ scope: filter.scope?.(value), name }))
+    .filter(({ scope }) => scope !== undefined)
+    .sort((a, b) => rank(a.name) - rank(b.name))[0];
+  return narrowest?.scope ?? ALL;
+}
+
+/** Tags and owners hold many records, what others refer to holds few. */
+function rank(filter: string): number {
+  return ['stage_id', 'pipeline_id', 'status', 'kind', 'tag', 'owner_id'].indexOf(filter);
+}
+
+function matcher(
+  caller: Principal,
+  definition: RecordDefinition,
+  { conditions, createdFrom, createdTo }: ListQuery,
+): (record: StoredRecord) => boolean {
+  return (record) => {
+    const created = record.createdAt.toISOString();
+    return (
+      canRead(caller, definition, record) &&
+      (createdFrom === undefined || created >= createdFrom) &&
+      (createdTo === undefined || created < createdTo) &&
+      conditions.every(({ filter, value }) => filter.matches(record, value))
+    );
+  };
+}
+
+function matchesTerms(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  terms: readonly string[],
+): boolean {
+  const own = recordTerms(definition, record);
+  return terms.every((term) => own.some((one) => one.startsWith(term)));
+}
+
+/** What a cursor is good for: this list, of this organization, as this caller sees it. */
+function cursorScope(caller: Principal, definition: RecordDefinition, query: ListQuery): string {
+  const reach = reachOf(caller, definition, 'read');
+  return JSON.stringify([
+    definition.object,
+    caller.organizationId,
+    reach === 'all' ? reach : caller.userId,
+    query.order,
+    query.descending,
+    query.deleted,
+    query.q ?? null,
+    query.createdFrom ?? null,
+    query.createdTo ?? null,
+    query.conditions.map(({ name, value }) => [name, value]).sort(),
+  ]);
+}

@@ -1,0 +1,214 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { v4 as randomId, v7 as timeOrderedId } from 'uuid';
+import { AppError } from '../common/errors';
+import type { AppConfig } from '../config/app-config';
+import type { Field } from '../fields/field';
+import { FieldsService } from '../fields/fields.service';
+import { ClaimsService } from './claims.service';
+import { derive, deriveStale, without } from './derive';
+import {
+  type Actor,
+  changesBetween,
+  type ChangeEvent,
+  type Draft,
+  type RecordState,
+  type StoredRecord,
+  type UniqueValue,
+} from './record';
+import { type RecordDefinition, uniquesOf } from './record-definition';
+import { DerivedRowsRepository } from './store/derived-rows.repository';
+import { LayoutsRepository } from './store/layouts.repository';
+import { RecordIdsRepository } from './store/record-ids.repository';
+import { type RecordKey, RecordsRepository } from './store/records.repository';
+import { WriteIntentsRepository } from './store/write-intents.repository';
+
+/** What an intent of a write says, for whoever has to finish it. */
+export interface WriteDetail {
+  /** The version the write began with; 0 for a new record. */
+  version: number;
+  /** The unique values it claims or gives up. */
+  uniques: UniqueValue[];
+}
+
+const EVENTS_AT_ONCE = 100;
+
+/**
+ * Writes a version of a record and all that follows from it, in this order:
+ *
+ *   intent → claims → commit → derived rows → claims given up → intent removed
+ *
+ * The commit decides. Whatever a crash leaves before it is taken back, and after it is finished, by
+ * the sweeper, which finds the intent. A write is acknowledged when its derived rows are there.
+ */
+@Injectable()
+export class RecordWriter {
+  private readonly retentionMs: number;
+
+  constructor(
+    private readonly records: RecordsRepository,
+    private readonly ids: RecordIdsRepository,
+    private readonly derived: DerivedRowsRepository,
+    private readonly intents: WriteIntentsRepository,
+    private readonly layouts: LayoutsRepository,
+    private readonly claims: ClaimsService,
+    private readonly fields: FieldsService,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.retentionMs = config.get('records', { infer: true }).retentionMs;
+  }
+
+  /**
+   * Makes the next version of a record, on top of `base` as it was read (undefined: a new one).
+   * @param operationId the mark of this write, and of no other; a repeat of it may use it again
+   * @returns the record as written, or undefined when somebody has written since `base` was read
+   * @throws AppError DUPLICATE, CONFLICT, and SERVICE_UNAVAILABLE where the outcome is not known
+   */
+  async write(
+    definition: RecordDefinition,
+    actor: Actor,
+    key: RecordKey,
+    base: StoredRecord | undefined,
+    draft: Draft,
+    operationId: string,
+  ): Promise<StoredRecord | undefined> {
+    const fields = await this.fields.of(key.organizationId, definition.object);
+    const customKeys = fields.filter(({ unique }) => unique).map((field) => field.key);
+    const before = base ? uniquesOf(definition, base, customKeys) : [];
+    const record = nextVersion(key, base, draft, actor, operationId);
+    const after = uniquesOf(definition, record, customKeys);
+    const claimed = minus(after, before);
+    const givenUp = minus(before, after);
+    const detail: WriteDetail = {
+      version: base?.version ?? 0,
+      uniques: [...claimed, ...givenUp],
+    };
+    const [intent, held] = await Promise.all([
+      this.intents.add({
+        ...intentOf(key, operationId),
+        kind: 'write',
+        detail: JSON.stringify(detail),
+      }),
+      this.claims.held(key, givenUp),
+      base ? undefined : this.ids.add(key.organizationId, key.object, key.id),
+      record.state === 'deleted' ? this.planPurge(key, record.updatedAt) : undefined,
+    ]);
+    // Not the mark of the write: should this be a repeat, its claims are told from the first one's.
+    const claimMark = randomId();
+    try {
+      await this.claims.claim(definition, key, claimed, claimMark);
+    } catch (error) {
+      if (error instanceof AppError && error.status < 500) await this.intents.remove(intent);
+      throw error;
+    }
+    const committed = await this.records.commit({
+      record,
+      kind: draft.kind,
+      actor,
+      changes: draft.state === 'purged' ? {} : changesBetween(base?.data, draft.data),
+      expectedOperationId: base?.operationId ?? null,
+    });
+    if (!committed) {
+      await this.claims.release(
+        key,
+        claimed.map((unique) => ({ ...unique, operationId: claimMark })),
+      );
+      await this.intents.remove(intent);
+      return undefined;
+    }
+    await this.writeDerived(definition, fields, record, base);
+    await this.claims.release(key, held);
+    await this.intents.remove(intent);
+    return record;
+  }
+
+  /**
+   * Finishes what writes from a version on may have left undone: rows of the record as it is, and no
+   * others. Can be done at any time, and any number of times.
+   */
+  async settle(
+    definition: RecordDefinition,
+    record: StoredRecord,
+    sinceVersion: number,
+  ): Promise<void> {
+    const fields = await this.fields.of(record.organizationId, definition.object);
+    const events = await this.eventsSince(record, sinceVersion);
+    await this.derived.write(
+      record,
+      await this.writeBuckets(record),
+      derive(definition, record, fields),
+      record.state === 'purged' ? [] : deriveStale(definition, record, fields, events),
+    );
+  }
+
+  /** The events of a record down to a version, newest first. */
+  async eventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
+    const events: ChangeEvent[] = [];
+    for (let before = new Date(8.64e15); ;) {
+      const page = await this.records.listEvents(key, before, EVENTS_AT_ONCE);
+      events.push(...page.filter((event) => event.version >= version));
+      const last = page.at(-1);
+      if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
+      before = last.at;
+    }
+  }
+
+  private async writeDerived(
+    definition: RecordDefinition,
+    fields: readonly Field[],
+    record: StoredRecord,
+    base: StoredRecord | undefined,
+  ): Promise<void> {
+    const rows = derive(definition, record, fields);
+    const stale = base ? without(derive(definition, base, fields), rows) : [];
+    await this.derived.write(record, await this.writeBuckets(record), rows, stale);
+  }
+
+  /** Asked for after the commit: growing counts on it (rebucket.service.ts). */
+  private async writeBuckets(key: RecordKey): Promise<number[]> {
+    return (await this.layouts.get(key.organizationId, key.object)).writeBuckets;
+  }
+
+  private async planPurge(key: RecordKey, deletedAt: Date): Promise<void> {
+    await this.intents.add(
+      { ...intentOf(key, timeOrderedId()), kind: 'purge', detail: '' },
+      new Date(deletedAt.getTime() + this.retentionMs),
+    );
+  }
+}
+
+function intentOf({ organizationId, object, id }: RecordKey, operationId: string) {
+  return { id: operationId, organizationId, object, recordId: id };
+}
+
+function nextVersion(
+  { organizationId, object, id }: RecordKey,
+  base: StoredRecord | undefined,
+  draft: Draft,
+  actor: Actor,
+  operationId: string,
+): StoredRecord {
+  // The history is in the order of its times: they grow whatever the clocks say.
+  const now = new Date(Math.max(Date.now(), (base?.updatedAt.getTime() ?? 0) + 1));
+  const state: RecordState = draft.state;
+  return {
+    organizationId,
+    object,
+    id,
+    state,
+    version: (base?.version ?? 0) + 1,
+    operationId,
+    data: draft.data,
+    createdAt: base?.createdAt ?? now,
+    createdBy: base?.createdBy ?? actor.userId,
+    updatedAt: now,
+    updatedBy: actor.userId,
+    deletedAt: state === 'live' ? null : (base?.deletedAt ?? now),
+  };
+}
+
+function minus(some: readonly UniqueValue[], others: readonly UniqueValue[]): UniqueValue[] {
+  return some.filter(
+    ({ field, value }) => !others.some((other) => other.field === field && other.value === value),
+  );
+}

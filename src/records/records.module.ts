@@ -1,0 +1,48 @@
+import { Module } from '@nestjs/common';
+import { FieldsModule } from '../fields/fields.module';
+import { UsersModule } from '../users/users.module';
+import { ClaimsService } from './claims.service';
+import { IntentFinisher } from './intent-finisher.service';
+import { Maintenance } from './maintenance.service';
+import { Rebucketing } from './rebucket.service';
+import { RecordKit } from './record-kit';
+import { RecordLists } from './record-lists.service';
+import { RecordMerges } from './record-merges.service';
+import { RecordTimeline } from './record-timeline.service';
+import { RecordTotals } from './record-totals.service';
+import { RecordWriter } from './record-writer.service';
+import { DerivedRowsRepository } from './store/derived-rows.repository';
+import { LayoutsRepository } from './store/layouts.repository';
+import { MergeStepsRepository } from './store/merge-steps.repository';
+import { RecordIdsRepository } from './store/record-ids.repository';
+import { RecordsRepository } from './store/records.repository';
+import { UniqueValuesRepository } from './store/unique-values.repository';
+import { WriteIntentsRepository } from './store/write-intents.repository';
+import { Sweeper } from './sweeper.service';
+
+/** The record store: one for every kind of record. */
+@Module({
+  imports: [FieldsModule, UsersModule],
+  providers: [
+    RecordsRepository,
+    RecordIdsRepository,
+    UniqueValuesRepository,
+    DerivedRowsRepository,
+    WriteIntentsRepository,
+    LayoutsRepository,
+    MergeStepsRepository,
+    ClaimsService,
+    RecordWriter,
+    RecordLists,
+    RecordTotals,
+    RecordTimeline,
+    RecordMerges,
+    RecordKit,
+    IntentFinisher,
+    Sweeper,
+    Maintenance,
+    Rebucketing,
+  ],
+  exports: [RecordKit, RecordLists, RecordTotals, Maintenance, Rebucketing, IntentFinisher],
+})
+export class RecordsModule {}

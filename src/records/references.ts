@@ -1,0 +1,78 @@
+import type { FieldFault } from '../common/errors';
+import type { Principal } from '../common/principal';
+import type { Field } from '../fields/field';
+import type { UsersService } from '../users/users.service';
+import type { RecordData } from './record';
+import { canRead } from './record-access';
+import { definitionOf, type RecordDefinition, type Reference } from './record-definition';
+import type { RecordsRepository } from './store/records.repository';
+
+/** All fields of a record that name other records, custom ones included. */
+export function referencesOf(definition: RecordDefinition, fields: readonly Field[]): Reference[] {
+  const custom = fields.flatMap(({ key, kind, referenceTo }) => {
+    if (kind !== 'reference' || referenceTo === null) return [];
+    return [customReference(key, referenceTo)];
+  });
+  return [...(definition.references ?? []), ...custom];
+}
+
+function customReference(key: string, object: string): Reference {
+  return {
+    field: `custom.${key}`,
+    object,
+    ids: ({ custom }) => {
+      const value = custom[key];
+      return typeof value === 'string' ? [value] : [];
+    },
+    replace: (data, from, to) =>
+      data.custom[key] === from ? { ...data, custom: { ...data.custom, [key]: to } } : data,
+  };
+}
+
+/**
+ * The faults of the references that a write adds: each must lead to a live record of the same
+ * organization that the caller may see, and the owner must be an active user of it. One statement
+ * for each kind of record that is referred to.
+ */
+export async function referenceFaults(
+  caller: Principal,
+  definition: RecordDefinition,
+  fields: readonly Field[],
+  data: RecordData,
+  before: RecordData | undefined,
+  stores: { records: RecordsRepository; users: UsersService },
+): Promise<FieldFault[]> {
+  const { organizationId } = caller;
+  const added = referencesOf(definition, fields).map((reference) => {
+    const known = new Set(before ? reference.ids(before) : []);
+    return { ...reference, ids: reference.ids(data).filter((id) => !known.has(id)) };
+  });
+  const checks = added.map(async ({ field, object, ids }): Promise<FieldFault[]> => {
+    if (ids.length === 0) return [];
+    const found = await stores.records.findMany(organizationId, object, ids);
+    const isThere = (id: string) => {
+      const record = found.get(id);
+      return record?.state === 'live' && canRead(caller, definitionOf(object), record);
+    };
+    const message = `${field} must be of ${object} that exist`;
+    return ids.every(isThere) ? [] : [{ field, rule: 'reference', message }];
+  });
+  return [
+    ...(await Promise.all(checks)).flat(),
+    ...(await ownerFaults(caller, data, before, stores)),
+  ];
+}
+
+async function ownerFaults(
+  caller: Principal,
+  data: RecordData,
+  before: RecordData | undefined,
+  { users }: { users: UsersService },
+): Promise<FieldFault[]> {
+  const owner = data.owner_id;
+  if (owner === null || owner === before?.owner_id || owner === caller.userId) return [];
+  const user = await users.findById(caller.organizationId, owner);
+  if (user?.status === 'active') return [];
+  const message = 'owner_id must be an active user of the organization';
+  return [{ field: 'owner_id', rule: 'reference', message }];
+}

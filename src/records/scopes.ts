@@ -1,0 +1,17 @@
+import { TERM_PREFIX_LENGTH } from './text';
+
+/** The names of the lists that records stand in: `<order>|<scope>`. */
+
+/** The scope of every live record. */
+export const ALL = 'all';
+/** The list of deleted records, by the time of their deletion. */
+export const DELETED_LIST = 'deleted|all';
+
+export const ownerScope = (userId: string) => `owner:${userId}`;
+export const tagScope = (tag: string) => `tag:${tag}`;
+export const referenceScope = (object: string, id: string) => `ref:${object}:${id}`;
+export const customScope = (key: string, value: string) => `custom:${key}:${value}`;
+export const lookupScope = (lookup: string) => `lookup:${lookup}`;
+export const listName = (order: string, scope: string) => `${order}|${scope}`;
+export const termList = (term: string, scope: string) =>
+  `term:${[...term].slice(0, TERM_PREFIX_LENGTH).join('')}|${scope}`;

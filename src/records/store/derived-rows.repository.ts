@@ -1,0 +1,287 @@
+import { Injectable } from '@nestjs/common';
+import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
+import { defineQuery } from '../../cassandra/define-query';
+import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
+
+const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
+  AND bucket = :bucket`;
+
+const putList = defineQuery(
+  'list_rows.put',
+  `INSERT INTO list_rows (organization_id, object, list, bucket, sort_key, id, version)
+   VALUES (:organization_id, :object, :list, :bucket, :sort_key, :id, :version)
+   USING TIMESTAMP :time`,
+);
+const removeList = defineQuery(
+  'list_rows.remove',
+  `DELETE FROM list_rows USING TIMESTAMP :time WHERE ${PARTITION}
+   AND sort_key = :sort_key AND id = :id`,
+);
+const ascending = defineQuery<ListRowRow>(
+  'list_rows.ascending',
+  `SELECT sort_key, id, version FROM list_rows WHERE ${PARTITION}
+   AND (sort_key, id) > (:from_key, :from_id) AND (sort_key) < (:end_key) LIMIT :size`,
+);
+const descending = defineQuery<ListRowRow>(
+  'list_rows.descending',
+  `SELECT sort_key, id, version FROM list_rows WHERE ${PARTITION}
+   AND (sort_key, id) < (:from_key, :from_id) AND (sort_key) >= (:end_key)
+   ORDER BY sort_key DESC, id DESC LIMIT :size`,
+);
+const dropList = defineQuery('list_rows.drop', `DELETE FROM list_rows WHERE ${PARTITION}`);
+const dropTotal = defineQuery('total_rows.drop', `DELETE FROM total_rows WHERE ${PARTITION}`);
+const findList = defineQuery<{ id: string }>(
+  'list_rows.find',
+  `SELECT id FROM list_rows WHERE ${PARTITION} AND sort_key = :sort_key AND id = :id`,
+);
+const putTotal = defineQuery(
+  'total_rows.put',
+  `INSERT INTO total_rows (organization_id, object, list, bucket, group1, group2, group3, group4,
+     group5, id, amount, version)
+   VALUES (:organization_id, :object, :list, :bucket, :group1, :group2, :group3, :group4,
+     :group5, :id, :amount, :version)
+   USING TIMESTAMP :time`,
+);
+const removeTotal = defineQuery(
+  'total_rows.remove',
+  `DELETE FROM total_rows USING TIMESTAMP :time WHERE ${PARTITION} AND group1 = :group1
+   AND group2 = :group2 AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
+);
+const listTotals = defineQuery<TotalRowRow>(
+  'total_rows.list',
+  `SELECT group1, group2, group3, group4, group5, id, amount, version FROM total_rows
+   WHERE ${PARTITION}
+   AND (group1, group2, group3, group4, group5, id)
+     > (:group1, :group2, :group3, :group4, :group5, :id) LIMIT :size`,
+);
+const findTotal = defineQuery<{ id: string }>(
+  'total_rows.find',
+  `SELECT id FROM total_rows WHERE ${PARTITION} AND group1 = :group1 AND group2 = :group2
+   AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
+);
+const sumTotals = defineQuery<TotalSumRow>(
+  'total_rows.sum',
+  `SELECT group1, group2, group3, group4, group5, count(amount) AS records, sum(amount) AS amount
+   FROM total_rows WHERE ${PARTITION} GROUP BY group1, group2, group3, group4, group5`,
+);
+
+interface ListRowRow {
+  sort_key: string;
+  id: string;
+  version: number;
+}
+
+interface TotalRowRow {
+  group1: string;
+  group2: string;
+  group3: string;
+  group4: string;
+  group5: string;
+  id: string;
+  amount: { toString(): string };
+  version: number;
+}
+
+interface TotalSumRow extends Omit<TotalRowRow, 'id' | 'version'> {
+  records: { toString(): string };
+}
+
+/** A place in a list: that of a row, or a bound that no row has. */
+export interface ListPosition {
+  sortKey: string;
+  id: string;
+}
+
+export interface ListedRow extends ListPosition {
+  version: number;
+}
+
+export interface StoredTotal {
+  groups: string[];
+  id: string;
+  amount: number;
+  version: number;
+}
+
+export interface TotalSum {
+  groups: readonly [string, string, string, string, string];
+  records: number;
+  amount: number;
+}
+
+/** Which record, and which version of it, rows are derived from. */
+export interface DerivedFrom {
+  organizationId: string;
+  object: string;
+  id: string;
+  createdAt: Date;
+  version: number;
+}
+
+/** Where derived rows are. */
+export interface DerivedPartition {
+  organizationId: string;
+  object: string;
+  list: string;
+  bucket: string;
+}
+
+/** Reads and writes derived rows. What they are is decided in derive.ts. */
+@Injectable()
+export class DerivedRowsRepository {
+  constructor(private readonly cassandra: CassandraService) {}
+
+  /** Writes the rows of a version and removes those of earlier ones, in every layout in use. */
+  async write(
+    from: DerivedFrom,
+    layouts: readonly number[],
+    rows: readonly DerivedRow[],
+    stale: readonly DerivedRow[],
+  ): Promise<void> {
+    const statements = layouts.flatMap((buckets) => {
+      const bucket = bucketOf(from.id, buckets);
+      return [
+        ...rows.map((row) => toStatement('put', from, bucket, row)),
+        ...stale.map((row) => toStatement('remove', from, bucket, row)),
+      ];
+    });
+    await this.cassandra.scatter(statements);
+  }
+
+  /**
+   * Rows of one list after (or, descending, before) a position, in order, from all of its buckets:
+   * one statement a bucket.
+   */
+  async list(
+    partition: Omit<DerivedPartition, 'bucket'>,
+    buckets: number,
+    range: { from: ListPosition; endKey: string; descending: boolean },
+    size: number,
+  ): Promise<ListedRow[]> {
+    const found = await Promise.all(
+      allBuckets(buckets).map((bucket) => this.listBucket({ ...partition, bucket }, range, size)),
+    );
+    const [only, ...others] = found;
+    if (only && others.length === 0) return only;
+    const direction = range.descending ? -1 : 1;
+    return found
+      .flat()
+      .sort((a, b) => direction * comparePositions(a, b))
+      .slice(0, size);
+  }
+
+  async listBucket(
+    { organizationId, object, list, bucket }: DerivedPartition,
+    { from, endKey, ...range }: { from: ListPosition; endKey: string; descending: boolean },
+    size: number,
+  ): Promise<ListedRow[]> {
+    const rows = await this.cassandra.page(
+      range.descending ? descending : ascending,
+      {
+        organization_id: organizationId,
+        object,
+        list,
+        bucket,
+        from_key: from.sortKey,
+        from_id: from.id,
+        end_key: endKey,
+      },
+      size,
+    );
+    return rows.map(({ sort_key, id, version }) => ({ sortKey: sort_key, id, version }));
+  }
+
+  /** Deletes a whole partition, for good: under a spread that is never used again. */
+  async drop(table: DerivedRow['table'], partition: DerivedPartition): Promise<void> {
+    const { organizationId, object, list, bucket } = partition;
+    const key = { organization_id: organizationId, object, list, bucket };
+    await this.cassandra.run(table === 'list_rows' ? dropList : dropTotal, key);
+  }
+
+  /** Whether a row is there. */
+  async has(partition: DerivedPartition, row: DerivedRow, id: string): Promise<boolean> {
+    if (row.table === 'list_rows') {
+      const { organizationId, object, list, bucket } = partition;
+      const key = { organization_id: organizationId, object, list, bucket };
+      const place = { ...key, sort_key: row.sortKey, id };
+      return (await this.cassandra.first(findList, place)) !== undefined;
+    }
+    const [group1, group2, group3, group4, group5] = row.groups;
+    const groups = { group1, group2, group3, group4, group5 };
+    const { organizationId, object, list, bucket } = partition;
+    const key = { organization_id: organizationId, object, list, bucket };
+    return (await this.cassandra.first(findTotal, { ...key, ...groups, id })) !== undefined;
+  }
+
+  /** Counts and sums of every group of a total, over all of its buckets. */
+  async sums(partition: Omit<DerivedPartition, 'bucket'>, buckets: number): Promise<TotalSum[]> {
+    const { organizationId, object, list } = partition;
+    const found = await Promise.all(
+      allBuckets(buckets).map((bucket) =>
+        this.cassandra.run(sumTotals, { organization_id: organizationId, object, list, bucket }),
+      ),
+    );
+    return found.flat().map((row) => ({
+      groups: [row.group1, row.group2, row.group3, row.group4, row.group5],
+      records: Number(row.records.toString()),
+      amount: Number(row.amount.toString()),
+    }));
+  }
+
+  /** The rows of one bucket of a total, a page at a time. */
+  async *walkTotals(partition: DerivedPartition, size: number): AsyncGenerator<StoredTotal[]> {
+    const { organizationId, object, list, bucket } = partition;
+    let after = { group1: '', group2: '', group3: '', group4: '', group5: '', id: '' };
+    for (;;) {
+      const key = { organization_id: organizationId, object, list, bucket };
+      const rows = await this.cassandra.page(listTotals, { ...key, ...after }, size);
+      const last = rows.at(-1);
+      if (!last) return;
+      yield rows.map((row) => ({
+        groups: [row.group1, row.group2, row.group3, row.group4, row.group5],
+        id: row.id,
+        amount: Number(row.amount.toString()),
+        version: row.version,
+      }));
+      if (rows.length < size) return;
+      const { group1, group2, group3, group4, group5, id } = last;
+      after = { group1, group2, group3, group4, group5, id };
+    }
+  }
+}
+
+function toStatement(
+  action: 'put' | 'remove',
+  from: DerivedFrom,
+  bucket: string,
+  row: DerivedRow,
+): Statement {
+  const common = {
+    organization_id: from.organizationId,
+    object: from.object,
+    list: row.list,
+    bucket,
+    id: from.id,
+    time: derivedTime(from.createdAt, from.version),
+    ...(action === 'put' ? { version: from.version } : {}),
+  };
+  if (row.table === 'list_rows') {
+    const query = action === 'put' ? putList : removeList;
+    return { query, params: { ...common, sort_key: row.sortKey } };
+  }
+  const [group1, group2, group3, group4, group5] = row.groups;
+  const groups = { group1, group2, group3, group4, group5 };
+  return action === 'put'
+    ? { query: putTotal, params: { ...common, ...groups, amount: row.amount } }
+    : { query: removeTotal, params: { ...common, ...groups } };
+}
+
+/** The order of the database: by the bytes of the text. */
+export function comparePositions(a: ListPosition, b: ListPosition): number {
+  return compareText(a.sortKey, b.sortKey) || compareText(a.id, b.id);
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+
+/** Where a record stands in a list. */
+export interface ListRow {
+  table: 'list_rows';
+  /** `<order>|<scope>`, e.g. `created|owner:0197…`. */
+  list: string;
+  sortKey: string;
+}
+
+/** What a record adds to a total. */
+export interface TotalRow {
+  table: 'total_rows';
+  list: string;
+  groups: readonly [string, string, string, string, string];
+  amount: number;
+}
+
+/** A row that follows from a record and nothing else. */
+export type DerivedRow = ListRow | TotalRow;
+
+/** The identity of a row within its object and record. */
+export function rowKey(row: DerivedRow): string {
+  const rest = row.table === 'list_rows' ? [row.sortKey] : row.groups;
+  return [row.table, row.list, ...rest].join('\u0000');
+}
+
+/** In which of `buckets` the derived rows of a record are, for ever. */
+export function bucketOf(id: string, buckets: number): string {
+  const index = createHash('sha1').update(id).digest().readUInt32BE(4) % buckets;
+  return `${String(buckets)}.${String(index)}`;
+}
+
+export function allBuckets(buckets: number): string[] {
+  return Array.from({ length: buckets }, (_, index) => `${String(buckets)}.${String(index)}`);
+}
+
+/**
+ * The time of all derived rows of a version, in microseconds: it grows with the version, whoever
+ * writes them and when. The time of creation keeps a record apart from an earlier one of its id.
+ */
+export function derivedTime(createdAt: Date, version: number): number {
+  return createdAt.getTime() * 1000 + version;
+}

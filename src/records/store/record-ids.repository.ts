@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { CassandraService } from '../../cassandra/cassandra.service';
+import { defineQuery } from '../../cassandra/define-query';
+
+/** Keeps a shard under 100,000 rows up to 6 million records of one object. */
+const SHARDS = 64;
+const PAGE = 500;
+const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
+
+const add = defineQuery(
+  'record_ids.add',
+  `INSERT INTO record_ids (organization_id, object, shard, id)
+   VALUES (:organization_id, :object, :shard, :id)`,
+);
+const list = defineQuery<{ id: { toString(): string } }>(
+  'record_ids.list',
+  `SELECT id FROM record_ids
+   WHERE organization_id = :organization_id AND object = :object AND shard = :shard
+   AND id > :after LIMIT :size`,
+);
+
+function shardOf(id: string): number {
+  return createHash('sha1').update(id).digest().readUInt32BE(0) % SHARDS;
+}
+
+/** The ids of all records of an organization. */
+@Injectable()
+export class RecordIdsRepository {
+  constructor(private readonly cassandra: CassandraService) {}
+
+  async add(organizationId: string, object: string, id: string): Promise<void> {
+    const params = { organization_id: organizationId, object, shard: shardOf(id), id };
+    await this.cassandra.run(add, params);
+  }
+
+  /** Every id of an object, a page at a time. Also ids whose record never came to be. */
+  async *walk(organizationId: string, object: string): AsyncGenerator<string[]> {
+    for (let shard = 0; shard < SHARDS; shard++) {
+      for (let after = SMALLEST_ID; ;) {
+        const params = { organization_id: organizationId, object, shard, after };
+        const ids = (await this.cassandra.page(list, params, PAGE)).map(({ id }) => id.toString());
+        if (ids.length > 0) yield ids;
+        const last = ids.at(-1);
+        if (ids.length < PAGE || last === undefined) break;
+        after = last;
+      }
+    }
+  }
+}
