@@ -4,9 +4,9 @@ import { PinoLogger } from 'nestjs-pino';
 import { BackgroundWorker } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
+import { unseal } from '../common/sealed';
 import { type AppConfig, deriveKey } from '../config/app-config';
-import type { QueuedMail } from './mail';
-import { openMail } from './mail-cipher';
+import type { Mail, QueuedMail } from './mail';
 import { MailQueueRepository } from './mail-queue.repository';
 import { createMailTransport, type MailTransport } from './mail-transport';
 import { HOURS_KEPT, lastHours } from './queue-hours';
@@ -61,12 +61,13 @@ export class MailSender extends BackgroundWorker {
 
   private async sendOne(mail: QueuedMail): Promise<boolean> {
     const about = { mail_id: mail.id, organization_id: mail.organizationId };
-    const message = openMail(this.keys, mail.message);
-    if (!message) {
+    const opened = unseal(this.keys, mail.message);
+    if (!opened) {
       this.logger.error(about, 'mail cannot be opened: its key is gone');
       await this.queue.remove(mail);
       return true;
     }
+    const message = JSON.parse(opened.toString()) as Mail;
     const { to } = message;
     if (to === null) {
       await this.queue.remove(mail);

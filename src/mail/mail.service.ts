@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v7 as timeOrderedId } from 'uuid';
+import { seal } from '../common/sealed';
 import { type AppConfig, deriveKey } from '../config/app-config';
 import type { Mail } from './mail';
-import { sealMail } from './mail-cipher';
 import { MailQueueRepository } from './mail-queue.repository';
 import { MailSender } from './mail-sender.service';
 import { HOURS_KEPT, hourOf, lastHours } from './queue-hours';
@@ -31,7 +31,7 @@ export class MailService {
       hour: hourOf(now),
       id: timeOrderedId(),
       organizationId,
-      message: sealMail(this.key, mail),
+      message: seal(this.key, Buffer.from(JSON.stringify(mail))),
       attempts: 0,
       nextAttemptAt: now,
     });
