@@ -8,8 +8,16 @@ export interface RequestContext {
   ip: string | null;
   /** Epoch ms. */
   endsAt: number;
-  /** What an Idempotency-Key stands for, see operation.ts; none without such a key. */
-  operation?: { seed: string; replay: boolean };
+  /** Where the caller has given the request a name, by Idempotency-Key. */
+  operation?: Operation;
+}
+
+/** What the repetitions of a request have in common. */
+export interface Operation {
+  /** A UUIDv7, made at the first attempt and the same at all others. */
+  seed: string;
+  /** True when an attempt before this one was left half way, or nobody knows how it ended. */
+  replay: boolean;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();
@@ -28,6 +36,22 @@ export function requestContext(milliseconds: number): RequestHandler {
     const endsAt = Date.now() + milliseconds;
     storage.run({ requestId: request.id as string, ip: request.ip ?? null, endsAt }, next);
   };
+}
+
+/** Does `work`, the rest of the current request, as an attempt of an operation. */
+export function withOperation<T>(operation: Operation, work: () => T): T {
+  const current = storage.getStore();
+  return current ? storage.run({ ...current, operation }, work) : work();
+}
+
+/**
+ * Does what has to follow a request however that ended, also when its time is over: `work` has a
+ * time of its own.
+ */
+export function withOwnDeadline<T>(milliseconds: number, work: () => T): T {
+  const current = storage.getStore();
+  const endsAt = Date.now() + milliseconds;
+  return current ? storage.run({ ...current, endsAt }, work) : work();
 }
 
 /** Milliseconds left for the current request, at most `limit`; just `limit` outside a request. */
