@@ -1,6 +1,6 @@
 /**
  * Imports go one way. The order of the layers, from the bottom:
- * common <- config, logging <- cassandra <- limits, mail, audit <- health, users <- organizations
+ * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
  * <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
  * <- api-keys <- auth <- app.module
  */
@@ -21,7 +21,17 @@ const FEATURES = [
 ];
 
 /** A folder may import what stands before it in this list, never what stands after it. */
-const ORDER = ['common', 'config', 'logging', 'cassandra', 'limits', 'mail', 'audit', ...FEATURES];
+const ORDER = [
+  'common',
+  'config',
+  'logging',
+  'cassandra',
+  'limits',
+  'mail',
+  'audit',
+  'idempotency',
+  ...FEATURES,
+];
 
 const upwards = ORDER.map((folder, index) => ({
   name: `${folder}-imports-downwards`,

@@ -84,7 +84,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   if (http.corsOrigins.length > 0) {
     app.enableCors({
       origin: http.corsOrigins,
-      exposedHeaders: ['X-Request-Id', 'Retry-After', 'Location', 'ETag'],
+      exposedHeaders: ['X-Request-Id', 'Retry-After', 'Location', 'ETag', 'Idempotency-Replayed'],
       maxAge: 600,
     });
   }

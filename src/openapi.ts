@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ACCESS_EXTENSION, ERRORS_EXTENSION } from './common/endpoint';
 import { AppError, type ErrorCode, errorEnvelope, ERRORS } from './common/errors';
 import type { Access } from './common/principal';
+import { KEY_HEADER, KEY_MAX_LENGTH } from './idempotency/idempotent-request';
 
 export const DOCS_PATH = '/api/docs';
 
@@ -11,7 +12,10 @@ Every answer is JSON: \`{"success": true, "data": …}\`, lists with \`meta\`; e
 \`{"success": false, "code", "message", "details"}\`. Every answer has an \`X-Request-Id\`.
 
 **To try it here:** register (or sign in), copy \`access_token\` from the answer, press *Authorize*
-and paste it.`;
+and paste it.
+
+**To repeat safely:** send an \`Idempotency-Key\` of your own making with a write. The same request
+with the same key has one effect, and the same answer for 24 hours.`;
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
@@ -37,6 +41,21 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
   FORBIDDEN: { permission: 'users:update' },
 };
 
+const IDEMPOTENCY_KEY = {
+  name: KEY_HEADER,
+  in: 'header',
+  required: false,
+  description:
+    'A name for this request, e.g. a UUID. Sent again with the same key within 24 hours, it answers ' +
+    'the same, with `Idempotency-Replayed: true`, and is not done twice. Keys count for each user and route.',
+  schema: {
+    type: 'string',
+    minLength: 1,
+    maxLength: KEY_MAX_LENGTH,
+    example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
+  },
+} as const;
+
 /** The errors that follow from the shape of an operation, whatever it does. */
 function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
   const parameters = (operation.parameters ?? []) as { in: string }[];
@@ -47,6 +66,9 @@ function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
     'SERVICE_UNAVAILABLE',
   ];
   if (parameters.length > 0) codes.push('VALIDATION_FAILED');
+  if (parameters.some((parameter) => parameter.in === 'header')) {
+    codes.push('IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED');
+  }
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('NOT_FOUND');
   if (operation.requestBody) {
     codes.push(
@@ -99,8 +121,11 @@ interface Extensions {
   [ERRORS_EXTENSION]?: ErrorCode[];
 }
 
-function complete(operation: Operation & Extensions): void {
+function complete(operation: Operation & Extensions, isWrite: boolean): void {
   const access = operation[ACCESS_EXTENSION];
+  if (isWrite && access !== 'public') {
+    operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
+  }
   const codes = [...impliedCodes(operation, access), ...(operation[ERRORS_EXTENSION] ?? [])];
   operation.responses = { ...operation.responses, ...errorResponses(codes) };
   // "Optional" in OpenAPI: either nothing, or a bearer token.
@@ -126,7 +151,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
   const document = SwaggerModule.createDocument(app, settings, { operationIdFactory: operationId });
   for (const path of Object.values(document.paths)) {
     for (const operation of [path.get, path.post, path.put, path.patch, path.delete]) {
-      if (operation) complete(operation as Operation & Extensions);
+      if (operation) complete(operation as Operation & Extensions, operation !== path.get);
     }
   }
   document.components = {

@@ -37,6 +37,16 @@ const SYSTEM_TABLES = [
   'system',
 ];
 
+/**
+ * Tables of the tenant's that an erasure leaves to expire, and why. Nobody reads them any more:
+ * access has ended, and the id of the organization is never given out again.
+ */
+const EXPIRE_BY_THEMSELVES = [
+  // Partitions by what the caller made up: they cannot be listed. Encrypted, and gone after a day.
+  'idempotency',
+];
+const DAY_SECONDS = 86_400;
+
 /** What only one of Cassandra and ScyllaDB knows, or what costs more the more there is. */
 const FORBIDDEN =
   /ALLOW FILTERING|SELECT \*|MATERIALIZED VIEW|CREATE (CUSTOM )?INDEX|\bSAI\b|\bLIKE\b|USING TIMEOUT|CREATE FUNCTION|BYPASS CACHE/i;
@@ -81,6 +91,48 @@ describe('Every statement of the registry', () => {
     for (const [table, kind] of kinds) expect([table, kind.size]).toEqual([table, 1]);
   });
 
+  it('writes to what expires by itself only what does, and all of a row at once', async () => {
+    const { cassandra } = testConfig();
+    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
+    try {
+      for (const table of EXPIRE_BY_THEMSELVES) {
+        const { rows } = await client.execute(
+          'SELECT column_name, kind FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?',
+          [TEST_KEYSPACE, table],
+          { prepare: true },
+        );
+        const columns = (rows as unknown as { column_name: string; kind: string }[])
+          .filter(({ kind }) => kind !== 'partition_key' && kind !== 'clustering')
+          .map(({ column_name }) => column_name);
+        expect(columns.length).toBeGreaterThan(0);
+        const writes = queries.filter(({ cql }) =>
+          new RegExp(`^(INSERT INTO|UPDATE) ${table}\\b`).test(cql),
+        );
+        expect(writes.length).toBeGreaterThan(0);
+        for (const { name, cql } of writes) {
+          expect([name, cql]).toEqual([
+            name,
+            expect.stringMatching(new RegExp(`\\bUSING TTL ${String(DAY_SECONDS)}\\b`)),
+          ]);
+          const written = /^INSERT INTO \w+ \(([^)]*)\)|\bSET (.*) WHERE /.exec(cql);
+          const names = (written?.[1] ?? written?.[2] ?? '')
+            .split(', ')
+            .map((part) => part.split(' ', 1)[0]);
+          expect([name, names]).toEqual([name, expect.arrayContaining(columns)]);
+        }
+        // And what is written without a word about it by somebody else.
+        const settings = await client.execute(
+          'SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?',
+          [TEST_KEYSPACE, table],
+          { prepare: true },
+        );
+        expect(settings.first().get('default_time_to_live')).toBe(DAY_SECONDS);
+      }
+    } finally {
+      await client.shutdown();
+    }
+  });
+
   it('is in docs/queries as it is in the code (npm run gen)', () => {
     const folder = join(__dirname, '..', '..', 'docs', 'queries');
     const files = new Map(
@@ -117,14 +169,14 @@ describe('Every statement of the registry', () => {
       for (const { table_name, column_name } of tenant) {
         expect([table_name, column_name]).toEqual([table_name, 'organization_id']);
       }
-      // The organization's own row stays as its tombstone; everything else goes with it.
+      // The organization's own row stays as its tombstone; everything else goes with it, or after it.
       const erased = queries
         .map(({ name }) => name.split('.'))
         .filter(([, purpose]) => purpose === 'erase');
       expect(
         erased
           .map(([table]) => table)
-          .concat('organizations')
+          .concat('organizations', EXPIRE_BY_THEMSELVES)
           .sort(),
       ).toEqual(tenant.map(({ table_name }) => table_name).sort());
     } finally {

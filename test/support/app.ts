@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import type { AddressInfo } from 'node:net';
+import type { Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -24,7 +25,11 @@ export interface TestApp {
   close: () => Promise<void>;
 }
 
-export async function startApp(overrides: Record<string, string> = {}): Promise<TestApp> {
+export async function startApp(
+  overrides: Record<string, string> = {},
+  /** Routes of the test's own, behind everything that is around ours. */
+  controllers: Type[] = [],
+): Promise<TestApp> {
   const config = testConfig(overrides);
   const lines: string[] = [];
   const destination = new Writable({
@@ -36,6 +41,7 @@ export async function startApp(overrides: Record<string, string> = {}): Promise<
   });
   const module = await Test.createTestingModule({
     imports: [AppModule.register(config, createLogger(config.log, destination)), DiscoveryModule],
+    controllers,
   }).compile();
   const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false });
   configureApp(app);
