@@ -3,6 +3,7 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { ACCESS_EXTENSION, ERRORS_EXTENSION } from './common/endpoint';
 import { AppError, type ErrorCode, errorEnvelope, ERRORS } from './common/errors';
 import type { Access } from './common/principal';
+import { recordSchemas } from './records/record-schemas';
 import { KEY_HEADER, KEY_MAX_LENGTH } from './idempotency/idempotent-request';
 
 export const DOCS_PATH = '/api/docs';
@@ -38,6 +39,8 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
   PAYLOAD_TOO_LARGE: { limit: 102_400 },
   RATE_LIMITED: { retry_after: 42 },
   TOO_MANY_ATTEMPTS: { retry_after: 840 },
+  DUPLICATE: { field: 'email', existing_id: '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11' },
+  PRECONDITION_FAILED: { current_version: 3, changed_fields: ['title'] },
   FORBIDDEN: { permission: 'users:update' },
 };
 
@@ -142,6 +145,13 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Sign-in', 'From an email and a password to tokens')
     .addTag('Invitations', 'The way into an organization that exists')
     .addTag('Users', 'The people of the own organization')
+    .addTag('Companies', 'Whom one does business with')
+    .addTag('Contacts', 'The people one talks to')
+    .addTag('Pipelines', 'The stages of a sale, and what is in them')
+    .addTag('Deals', 'What may be sold, and to whom')
+    .addTag('Activities', 'Tasks, calls, meetings, notes and emails')
+    .addTag('Search', 'Everything, while one types')
+    .addTag('Custom fields', 'What an organization adds to its records')
     .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
     .addTag('Audit', 'Who did what, for admins')
@@ -156,7 +166,11 @@ export function createDocument(app: INestApplication): OpenAPIObject {
   }
   document.components = {
     ...document.components,
-    schemas: { ...document.components?.schemas, Error: ERROR_SCHEMA as never },
+    schemas: {
+      ...document.components?.schemas,
+      ...(recordSchemas() as object),
+      Error: ERROR_SCHEMA as never,
+    },
   };
   return document;
 }

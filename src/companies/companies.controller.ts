@@ -6,8 +6,4 @@ import { companies } from './company';
 
 @ApiTags('Companies')
 @Controller('api/v1/companies')
-export class CompaniesController extends objectController(companies) {
-  constructor(service: CompaniesService) {
-    super(service);
-  }
-}
+export class CompaniesController extends objectController(companies, CompaniesService) {}

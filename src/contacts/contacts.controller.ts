@@ -6,8 +6,4 @@ import { contacts } from './contact';
 
 @ApiTags('Contacts')
 @Controller('api/v1/contacts')
-export class ContactsController extends objectController(contacts) {
-  constructor(service: ContactsService) {
-    super(service);
-  }
-}
+export class ContactsController extends objectController(contacts, ContactsService) {}

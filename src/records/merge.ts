@@ -48,11 +48,12 @@ function identity(entry: unknown): string {
 function unite(winner: unknown, loser: unknown): unknown {
   if (isEmpty(winner)) return loser;
   if (Array.isArray(winner) && Array.isArray(loser)) {
-    const known = new Set(winner.map(identity));
-    const added = loser.filter((entry) => !known.has(identity(entry)));
+    const own: unknown[] = winner;
+    const theirs: unknown[] = loser;
+    const known = new Set(own.map(identity));
+    const added = theirs.filter((entry) => !known.has(identity(entry)));
     // There is one primary address, and the winner has it.
-    const secondary = winner.length > 0 ? added.map(withoutPrimary) : added;
-    return [...(winner as unknown[]), ...secondary];
+    return [...own, ...(own.length > 0 ? added.map(withoutPrimary) : added)];
   }
   if (isMap(winner) && isMap(loser)) {
     const keys = new Set([...Object.keys(winner), ...Object.keys(loser)]);
@@ -96,6 +97,7 @@ export function parted(
 }
 
 function part(winner: unknown, loser: unknown, before: unknown): unknown {
+  if (isEmpty(before) && same(winner, loser)) return null;
   if (Array.isArray(winner) && Array.isArray(loser)) {
     const own = new Set((Array.isArray(before) ? before : []).map(identity));
     const theirs = new Set(loser.map(identity));
@@ -109,5 +111,5 @@ function part(winner: unknown, loser: unknown, before: unknown): unknown {
       ),
     );
   }
-  return isEmpty(before) && same(winner, loser) ? null : winner;
+  return winner;
 }

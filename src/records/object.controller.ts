@@ -4,11 +4,13 @@ import {
   Delete,
   Get,
   Headers,
+  Inject,
   Param,
   Patch,
   Post,
   Put,
   Query,
+  type Type,
 } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiQuery } from '@nestjs/swagger';
 import { Answer } from '../common/answer';
@@ -19,6 +21,7 @@ import { commonFilters, sortsOf } from './list-query';
 import type { Body as RecordBody, ObjectService } from './object.service';
 import { etagOf, isUnchanged } from './precondition';
 import type { StoredRecord } from './record';
+import { runBatch } from './record-batch';
 import { toBody } from './record-body';
 import { permissionOn, type RecordDefinition } from './record-definition';
 import {
@@ -100,14 +103,14 @@ const LIST_DESCRIPTION =
 const bodyOf = (name: string) => ApiBody({ schema: { $ref: `#/components/schemas/${name}` } });
 
 /** The routes that every kind of record has. A feature extends the class and names its path. */
-export function objectController(definition: RecordDefinition) {
+export function objectController(definition: RecordDefinition, service: Type<ObjectService>) {
   const { title } = definition;
   const noun = title.toLowerCase();
   const permission = (action: Parameters<typeof permissionOn>[1]) =>
     permissionOn(definition, action);
 
   abstract class ObjectController {
-    constructor(readonly service: ObjectService) {}
+    constructor(@Inject(service) readonly service: ObjectService) {}
 
     @Get()
     @Endpoint({
@@ -158,7 +161,7 @@ export function objectController(definition: RecordDefinition) {
     @bodyOf('Batch')
     async batch(@Caller() caller: Principal, @Body() body: RecordBody) {
       const [results, fields] = await Promise.all([
-        this.service.batch(caller, body),
+        runBatch(caller, this.service, body),
         this.service.fields(caller),
       ]);
       return results.map((result) => toResultBody(result, fields));

@@ -15,7 +15,6 @@ import {
   type StoredRecord,
 } from './record';
 import { canRead, demand } from './record-access';
-import { type BatchResult, runBatch } from './record-batch';
 import { archivedValues, mergePatch, parseRecord, writablePart } from './record-body';
 import type { RecordDefinition } from './record-definition';
 import type { RecordKit } from './record-kit';
@@ -46,14 +45,10 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
   ) {}
 
   /** What a write needs to know, and sets, beyond the record itself. */
-  protected prepare(_caller: Principal, data: D, _base?: StoredRecord<D>): Promise<D> {
-    return Promise.resolve(data);
-  }
+  protected prepare?(caller: Principal, data: D, base?: StoredRecord<D>): Promise<D>;
 
   /** Refuses a removal that would leave others without something they need. */
-  protected checkRemoval(_caller: Principal, _record: StoredRecord<D>): Promise<void> {
-    return Promise.resolve();
-  }
+  protected checkRemoval?(caller: Principal, record: StoredRecord<D>): Promise<void>;
 
   /** @throws AppError NOT_FOUND, also for a record that the caller may not see */
   async get(caller: Principal, id: string): Promise<StoredRecord> {
@@ -88,7 +83,8 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     if (rest.owner_id === undefined) data.owner_id = caller.userId;
     demand(caller, this.definition, 'create', data);
     await this.checkReferences(caller, fields, data, undefined);
-    const draft = await this.draft(caller, data);
+    const prepared = await this.prepared(caller, data);
+    const draft: Draft = { state: 'live', data: prepared, kind: 'created' };
     const record = await this.write(caller, key, undefined, draft, operationId);
     if (record) return record;
     const existing = await this.kit.records.find(key, true);
@@ -114,7 +110,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       const { data: written, fields } = await this.parse(caller, merged as Body, base.data);
       const data = { ...base.data, ...written };
       await this.checkReferences(caller, fields, data, base.data);
-      const prepared = await this.prepare(caller, data as D, base as StoredRecord<D>);
+      const prepared = await this.prepared(caller, data, base);
       const changes = changesBetween(base.data, prepared);
       if (Object.keys(changes).length === 0) return undefined;
       return { state: 'live', data: prepared, kind: 'updated' };
@@ -129,7 +125,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     if ((await this.getAny(caller, id)).state === 'deleted') return;
     await this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
       demand(caller, this.definition, 'delete', base.data);
-      await this.checkRemoval(caller, base as StoredRecord<D>);
+      await this.checkRemoval?.(caller, base as StoredRecord<D>);
       return { state: 'deleted', data: base.data, kind: 'deleted' };
     });
   }
@@ -193,14 +189,9 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     throw contended();
   }
 
-  /**
-   * Does many things in one request, each item for itself.
-   * @throws AppError VALIDATION_FAILED where the batch itself is not one
-   */
-  batch(caller: Principal, body: Body): Promise<BatchResult[]> {
-    return runBatch(caller, this, body, (error) => {
-      this.kit.logger.error({ err: error }, 'item of a batch failed');
-    });
+  /** A fault of ours in one of many things that one request does: it is answered, not thrown. */
+  report(error: unknown): void {
+    this.kit.logger.error({ err: error }, 'item of a batch failed');
   }
 
   /** A page of the records that the caller may see. @throws AppError VALIDATION_FAILED, INVALID_CURSOR */
@@ -287,8 +278,12 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     return this.kit.writer.write(this.definition, caller, key, base, draft, operationId);
   }
 
-  private async draft(caller: Principal, data: RecordData): Promise<Draft> {
-    return { state: 'live', data: await this.prepare(caller, data as D), kind: 'created' };
+  private async prepared(
+    caller: Principal,
+    data: RecordData,
+    base?: StoredRecord,
+  ): Promise<RecordData> {
+    return this.prepare ? this.prepare(caller, data as D, base as StoredRecord<D>) : data;
   }
 
   /** A custom field that is new, and that this process has not heard of, is not a mistake. */

@@ -57,7 +57,6 @@ export async function runBatch(
   caller: Principal,
   service: ObjectService,
   body: unknown,
-  report: (error: unknown) => void,
 ): Promise<BatchResult[]> {
   const batch = batchSchema.safeParse(body);
   if (!batch.success) throw validationFailed(toFaults(batch.error));
@@ -68,7 +67,7 @@ export async function runBatch(
     for (let index = next++; index < items.length; index = next++) {
       const name = `:${String(index)}`;
       results[index] = await doItem(caller, service, operation, items[index], name).catch(
-        (error: unknown) => refused(error, report),
+        (error: unknown) => refused(error, service),
       );
     }
   };
@@ -76,9 +75,9 @@ export async function runBatch(
   return results;
 }
 
-function refused(error: unknown, report: (error: unknown) => void): BatchResult {
+function refused(error: unknown, service: ObjectService): BatchResult {
   const known = error instanceof AppError ? error : new AppError('INTERNAL_ERROR');
-  if (known.status >= 500) report(error);
+  if (known.status >= 500) service.report(error);
   const { code, message, details } = errorEnvelope(known);
   return { status: known.status, error: { code, message, details } };
 }

@@ -37,8 +37,8 @@ interface Walk {
   endKey: string;
   descending: boolean;
   /** Whether the row is one of the record as it is. */
-  stands(record: StoredRecord, row: ListedRow): boolean;
-  matches(record: StoredRecord): boolean;
+  stands: (record: StoredRecord, row: ListedRow) => boolean;
+  matches: (record: StoredRecord) => boolean;
 }
 
 /** Reads lists: by sort, filter and search, in pages that cost the same everywhere. */
@@ -72,7 +72,7 @@ export class RecordLists {
     const scope = cursorScope(caller, definition, query);
     const after =
       query.cursor === undefined ? undefined : decodeCursor(this.cursorKey, scope, query.cursor);
-    const one = query.conditions.find(({ filter }) => filter.unique);
+    const one = query.conditions.find(({ filter }) => 'unique' in filter);
     if (one && !query.deleted) {
       const found = await this.findUnique(caller, definition, query, one);
       return new Page(found ? [found] : [], query.limit, null);

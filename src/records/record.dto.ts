@@ -45,14 +45,18 @@ export class MergeDto {
   loser_ids!: string[];
 }
 
+/** What the store keeps for itself in a record. */
+const INTERNAL = new Set(['unmerged', 'merge_id']);
+
 export function toEventBody(event: ChangeEvent) {
+  const changes = Object.entries(event.changes).filter(([field]) => !INTERNAL.has(field));
   return {
     version: event.version,
     at: event.at,
     kind: event.kind,
     actor_id: event.actorId,
     api_key_id: event.apiKeyId,
-    changes: event.changes,
+    changes: Object.fromEntries(changes),
   };
 }
 

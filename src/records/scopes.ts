@@ -13,5 +13,9 @@ export const referenceScope = (object: string, id: string) => `ref:${object}:${i
 export const customScope = (key: string, value: string) => `custom:${key}:${value}`;
 export const lookupScope = (lookup: string) => `lookup:${lookup}`;
 export const listName = (order: string, scope: string) => `${order}|${scope}`;
-export const termList = (term: string, scope: string) =>
-  `term:${[...term].slice(0, TERM_PREFIX_LENGTH).join('')}|${scope}`;
+export const termList = (term: string, scope: string) => `term:${firstOf(term)}|${scope}`;
+
+/** By characters, not by halves of them. */
+function firstOf(term: string): string {
+  return new RegExp(`^.{0,${String(TERM_PREFIX_LENGTH)}}`, 'su').exec(term)?.[0] ?? '';
+}
