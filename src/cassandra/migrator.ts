@@ -6,9 +6,17 @@ import { connect, StartupError } from './connect';
 import { defineQuery } from './define-query';
 import { Lease } from './lease';
 import { type Migration, readMigrations } from './migration-files';
+import {
+  createTableCql,
+  createUnlocked,
+  executeDdl,
+  keyspaceExists,
+  tableExists,
+  whileSchemaSettles,
+} from './schema';
 
 const LEASE_PATIENCE_MS = 180_000;
-const AGREEMENT_LIMIT_MS = 60_000;
+const KEYSPACE_PATIENCE_MS = 60_000;
 
 interface HistoryRow {
   version: number;
@@ -33,11 +41,10 @@ const record = defineQuery(
 );
 
 /** The tables the migrator itself stands on; everything else is in `migrations/`. */
-const LEASES_TABLE =
-  'CREATE TABLE IF NOT EXISTS leases (name text PRIMARY KEY, owner uuid, renewed_at timestamp)';
-const HISTORY_TABLE = `CREATE TABLE IF NOT EXISTS schema_migrations (
-  scope text, version int, name text, checksum text, state text, statements_done int,
-  applied_by text, started_at timestamp, finished_at timestamp, PRIMARY KEY ((scope), version))`;
+const LEASES_COLUMNS = 'name text PRIMARY KEY, owner uuid, renewed_at timestamp';
+const HISTORY_COLUMNS = `scope text, version int, name text, checksum text, state text,
+  statements_done int, applied_by text, started_at timestamp, finished_at timestamp,
+  PRIMARY KEY ((scope), version)`;
 
 export interface MigrationStatus {
   migration: Migration;
@@ -74,50 +81,23 @@ function compare(files: Migration[], rows: HistoryRow[]): MigrationStatus[] {
 }
 
 async function readHistory(client: Client): Promise<HistoryRow[]> {
-  try {
-    const result = await client.execute(history.cql, {}, { prepare: true });
-    return result.rows as unknown as HistoryRow[];
-  } catch (error) {
-    // Nothing was ever migrated, or another process is just creating the table.
-    if (error instanceof Error && /does not exist|unconfigured table/.test(error.message))
-      return [];
-    throw error;
-  }
-}
-
-/** DDL returns before all nodes know of it; the next statement must not overtake it. */
-async function executeDdl(client: Client, cql: string): Promise<void> {
-  const result = await client.execute(cql, [], { prepare: false, executionProfile: 'ddl' });
-  // Both are documented and missing from the driver's type definitions.
-  const { isSchemaInAgreement } = result.info as unknown as { isSchemaInAgreement: boolean };
-  const metadata = client.metadata as unknown as { checkSchemaAgreement(): Promise<boolean> };
-  let agreed = isSchemaInAgreement;
-  const giveUpAt = Date.now() + AGREEMENT_LIMIT_MS;
-  while (!agreed) {
-    if (Date.now() > giveUpAt) {
-      throw new StartupError(
-        'The nodes of the cluster do not agree on the schema.\n' +
-          'Check that all of them are up (nodetool describecluster), then run the migration again.',
-      );
-    }
-    await sleep(500);
-    agreed = await metadata.checkSchemaAgreement();
-  }
+  if (!(await tableExists(client, 'schema_migrations'))) return [];
+  const result = await whileSchemaSettles(() =>
+    client.execute(history.cql, {}, { prepare: true, isIdempotent: true }),
+  );
+  return result.rows as unknown as HistoryRow[];
 }
 
 async function ensureKeyspace(config: AppConfig['cassandra'], log: Log): Promise<void> {
   const client = await connect(config, undefined, log);
   try {
-    const found = await client.execute(
-      'SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?',
-      [config.keyspace],
-      { prepare: true },
-    );
-    if (found.rowLength > 0) return;
+    const exists = () => keyspaceExists(client, config.keyspace);
+    if (await exists()) return;
     log(`creating keyspace ${config.keyspace}`);
     const dataCentre = config.datacenter.replaceAll("'", "''");
-    await executeDdl(
+    await createUnlocked(
       client,
+      exists,
       `CREATE KEYSPACE IF NOT EXISTS ${config.keyspace} WITH replication =
        {'class': 'NetworkTopologyStrategy', '${dataCentre}': ${String(config.replicationFactor)}}`,
     );
@@ -128,7 +108,7 @@ async function ensureKeyspace(config: AppConfig['cassandra'], log: Log): Promise
 
 /** A keyspace that another process has just created may take a moment to be there for all. */
 async function connectToKeyspace(config: AppConfig['cassandra'], log: Log): Promise<Client> {
-  const giveUpAt = Date.now() + AGREEMENT_LIMIT_MS;
+  const giveUpAt = Date.now() + KEYSPACE_PATIENCE_MS;
   for (;;) {
     try {
       return await connect(config, config.keyspace, log);
@@ -142,21 +122,21 @@ async function connectToKeyspace(config: AppConfig['cassandra'], log: Log): Prom
 
 async function apply(client: Client, migration: Migration, done: number, log: Log, lease: Lease) {
   const startedAt = new Date();
-  const write = (state: HistoryRow['state'], statementsDone: number) =>
-    client.execute(
-      record.cql,
-      {
-        version: migration.version,
-        name: migration.name,
-        checksum: migration.checksum,
-        state,
-        statements_done: statementsDone,
-        applied_by: hostname(),
-        started_at: startedAt,
-        finished_at: state === 'done' ? new Date() : null,
-      },
-      { prepare: true, isIdempotent: true },
+  const write = (state: HistoryRow['state'], statementsDone: number) => {
+    const params = {
+      version: migration.version,
+      name: migration.name,
+      checksum: migration.checksum,
+      state,
+      statements_done: statementsDone,
+      applied_by: hostname(),
+      started_at: startedAt,
+      finished_at: state === 'done' ? new Date() : null,
+    };
+    return whileSchemaSettles(() =>
+      client.execute(record.cql, params, { prepare: true, isIdempotent: true }),
     );
+  };
   for (const [index, statement] of migration.statements.entries()) {
     if (index < done) continue;
     lease.check();
@@ -183,9 +163,13 @@ export async function migrate(
   try {
     const isDone = (status: MigrationStatus[]) => status.every((one) => one.state === 'done');
     if (isDone(compare(files, await readHistory(client)))) return;
-    await executeDdl(client, LEASES_TABLE);
+    await createUnlocked(
+      client,
+      () => tableExists(client, 'leases'),
+      createTableCql(client, 'leases', LEASES_COLUMNS),
+    );
     await Lease.hold(client, 'migrate', LEASE_PATIENCE_MS, async (lease) => {
-      await executeDdl(client, HISTORY_TABLE);
+      await executeDdl(client, createTableCql(client, 'schema_migrations', HISTORY_COLUMNS));
       const rows = await readHistory(client);
       for (const { migration, state } of compare(files, rows)) {
         if (state === 'done') continue;

@@ -59,6 +59,24 @@ describe('The migrator', () => {
     expect(history.map(({ checksum }) => checksum)).toEqual(files.map(({ checksum }) => checksum));
   });
 
+  it('gives the tables that no lock protects the same id, whoever creates them', async () => {
+    const keyspace = fresh();
+    const files = [migration(1, 'CREATE TABLE IF NOT EXISTS a (k int PRIMARY KEY)')];
+    const idsAfterMigration = async () => {
+      await migrate(configOf(keyspace), quiet, files);
+      const { rows } = await admin.execute(
+        `SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = '${keyspace}'
+         AND table_name IN ('leases', 'schema_migrations')`,
+      );
+      await admin.execute(`DROP KEYSPACE ${keyspace}`);
+      return rows.map(({ id }) => String(id));
+    };
+    // Two nodes that are asked at once make two tables of one name, unless they agree on the id.
+    const ids = await idsAfterMigration();
+    expect(ids).toHaveLength(2);
+    expect(await idsAfterMigration()).toEqual(ids);
+  });
+
   it('shows what it would do, and what it has done, without doing anything', async () => {
     const keyspace = fresh();
     const run = async (...args: string[]) => {
