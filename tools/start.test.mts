@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -29,7 +30,9 @@ before(() => {
   bin = join(project, 'bin');
   mkdirSync(bin);
   cpSync(TOOLS, join(project, 'tools'), { recursive: true });
-  symlinkSync(join(TOOLS, '..', 'node_modules'), join(project, 'node_modules'));
+  for (const folder of ['node_modules', 'dist']) {
+    symlinkSync(join(TOOLS, '..', folder), join(project, folder));
+  }
 });
 after(() => {
   rmSync(project, { recursive: true });
@@ -55,6 +58,19 @@ function refusal(variables: Record<string, string>): string {
   assert.doesNotMatch(stderr, /^\s+at /m);
   return message.join('\n');
 }
+
+void test('in production it starts no database of its own', () => {
+  const message = refusal({
+    NODE_ENV: 'production',
+    JWT_SECRET: randomBytes(48).toString('base64'),
+    CASSANDRA_USERNAME: 'crm',
+    CASSANDRA_PASSWORD: 'a-password-of-its-own',
+    SMTP_URL: 'smtp://mail.example.com',
+  });
+  assert.match(message, /CASSANDRA_CONTACT_POINTS/);
+  // Which it would need, and there is none.
+  assert.doesNotMatch(message, /Java/);
+});
 
 void test('without Java it says which one to install', () => {
   assert.match(refusal({}), /needs Java 17\. Found none\.[\s\S]*openjdk-17[\s\S]*JAVA_HOME/);
