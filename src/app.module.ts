@@ -13,6 +13,7 @@ import { ErrorFilter } from './common/error.filter';
 import { createValidationPipe } from './common/validation';
 import type { AppConfig } from './config/app-config';
 import { configModule } from './config/config.module';
+import { FieldsModule } from './fields/fields.module';
 import { HealthModule } from './health/health.module';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor';
 import { IdempotencyModule } from './idempotency/idempotency.module';
@@ -27,8 +28,7 @@ import { UsersModule } from './users/users.module';
     HealthModule,
     UsersModule,
     OrganizationsModule,
-    CompaniesModule,
-    ContactsModule,
+    FieldsModule,
     ApiKeysModule,
     LimitsModule,
     AuditModule,

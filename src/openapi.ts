@@ -36,6 +36,8 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
   VALIDATION_FAILED: [
     { field: 'email', rule: 'isEmail', message: 'email must be an email address' },
   ],
+  DUPLICATE: { field: 'key', existing_id: 'tier' },
+  UNPROCESSABLE: { reason: 'option_removed' },
   PAYLOAD_TOO_LARGE: { limit: 102_400 },
   RATE_LIMITED: { retry_after: 42 },
   TOO_MANY_ATTEMPTS: { retry_after: 840 },
@@ -154,6 +156,7 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Custom fields', 'What an organization adds to its records')
     .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
+    .addTag('Fields', 'What an organization adds to its records')
     .addTag('Audit', 'Who did what, for admins')
     .addTag('Operations', 'Probes; no sign-in needed')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CassandraService, type Params } from '../cassandra/cassandra.service';
 import { defineQuery, type Query } from '../cassandra/define-query';
+import { OBJECTS } from '../common/permissions';
 
 interface OwnedRow {
   organization_id: string;
@@ -38,6 +39,7 @@ const OF_THE_ORGANIZATION = ['users_by_email', 'invitations', 'api_keys'].map((t
 );
 const OF_A_USER = ['sessions', 'password_resets'].map((table) => owned(table, 'user_id'));
 const OF_AN_ACCOUNT = owned('login_addresses', 'account');
+const OF_AN_OBJECT = owned('fields', 'object');
 const OF_A_MONTH = owned('audit', 'month');
 const USERS = owned('users');
 
@@ -78,6 +80,7 @@ export class OrganizationDataRepository {
   ): AsyncGenerator<{ table: OwnedTable; params: Params }> {
     const own = { organization_id: organizationId };
     for (const table of OF_THE_ORGANIZATION) yield { table, params: own };
+    for (const object of OBJECTS) yield { table: OF_AN_OBJECT, params: { ...own, object } };
     for (let index = 0, now = new Date(); index < MONTHS; index++) {
       const first = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1 - index, 1));
       yield { table: OF_A_MONTH, params: { ...own, month: first.toISOString().slice(0, 7) } };

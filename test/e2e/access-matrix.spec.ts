@@ -3,6 +3,7 @@ import { createDocument } from '../../src/openapi';
 import type { Account, Method } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { TEST_SECRET } from '../support/config';
+import { fillPath } from '../support/paths';
 
 /** Every kind of caller there is. */
 const CALLERS = [
@@ -54,6 +55,11 @@ const MATRIX: Record<string, CallerKind[]> = {
   'PATCH /api/v1/organization': ADMINS,
   'DELETE /api/v1/organization': ADMINS,
   'GET /api/v1/audit': [...ADMINS, 'key'],
+  'GET /api/v1/fields/{object}': KEYS_TOO,
+  'POST /api/v1/fields/{object}': [...ADMINS, 'key'],
+  'GET /api/v1/fields/{object}/{key}': KEYS_TOO,
+  'PATCH /api/v1/fields/{object}/{key}': [...ADMINS, 'key'],
+  'DELETE /api/v1/fields/{object}/{key}': [...ADMINS, 'key'],
   'GET /api/v1/invitations': ADMINS,
   'POST /api/v1/invitations': ADMINS,
   'DELETE /api/v1/invitations/{id}': ADMINS,
@@ -105,7 +111,7 @@ describe('Every route for every kind of caller', () => {
   it.each(Object.entries(MATRIX))('%s', async (route, allowed) => {
     const [method = '', path = ''] = route.split(' ');
     // An id that nobody has, and an empty body: whoever gets past the guard is told 404 or 400.
-    const url = path.replace('{id}', '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11');
+    const url = fillPath(path);
     const body = method === 'GET' || (path.includes('{') && method === 'DELETE') ? undefined : {};
     for (const caller of CALLERS) {
       let token = tokens.get(caller);

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { type Account, Api, type Method, newOrganizationId } from '../support/api';
 import { expectError } from '../support/envelope';
+import { fillPath } from '../support/paths';
 import { startServer } from '../support/process';
 
 /** What has broken parsers, databases, logs and regular expressions before. */
@@ -104,7 +105,7 @@ describe('Hostile input (F1 to F11, H6)', () => {
         ) as Record<string, unknown>;
         // The caller's password and organization must outlive this test.
         if (path === '/api/auth/password') good.current_password = 'wrong-password-7f3a';
-        const url = path.replace('{id}', '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11');
+        const url = fillPath(path);
         return [{ method: method.toUpperCase(), url, good, fields: Object.keys(properties) }];
       }),
     );
@@ -152,7 +153,7 @@ describe('Hostile input (F1 to F11, H6)', () => {
       `cursor=${'A'.repeat(5000)}`,
       '__proto__[a]=1',
     ];
-    for (const path of ['/api/v1/users', '/api/v1/audit']) {
+    for (const path of ['/api/v1/users', '/api/v1/audit', '/api/v1/fields/contacts']) {
       for (const query of queries) {
         const { status } = await api.get(`${path}?${query}`, admin.token);
         expect([path, query, status]).toEqual([path, query, 400]);

@@ -177,6 +177,8 @@ describe('The organization', () => {
       const member = await server.api.newUser(admin, 'member');
       await server.api.post('/api/v1/invitations', { email: newEmail() }, admin.token);
       await server.api.post('/api/v1/api-keys', { name: 'x', role: 'viewer' }, admin.token);
+      const field = { key: 'tier', label: 'Tier', kind: 'text' };
+      await server.api.post('/api/v1/fields/deals', field, admin.token);
       const { organizationId: organization_id, email } = admin;
       await server.api.post('/api/auth/password/forgot', { organization_id, email });
       return member;
@@ -208,7 +210,7 @@ describe('The organization', () => {
     it('D9: ends access at once, deletes everything, and keeps the id for ever', async () => {
       const stranger = await server.api.newAdmin();
       const member = await fill();
-      expect((await tablesWith(admin.organizationId)).length).toBeGreaterThan(6);
+      expect((await tablesWith(admin.organizationId)).length).toBeGreaterThan(7);
       const response = await server.api.call(
         'delete',
         path,

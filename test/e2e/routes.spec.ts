@@ -5,6 +5,7 @@ import { createDocument } from '../../src/openapi';
 import type { Method } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
+import { fillPath, UNKNOWN_ID } from '../support/paths';
 
 /** The routes that anybody may call. A new one has to be entered here, on purpose. */
 const PUBLIC = [
@@ -21,7 +22,6 @@ const PUBLIC = [
 /** Routes where a token is welcome and not needed. */
 const OPTIONAL = ['POST /api/auth/register'];
 
-const UNKNOWN_ID = '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11';
 interface Media {
   schema?: unknown;
   example?: unknown;
@@ -80,7 +80,7 @@ describe('Every route', () => {
     const open: string[] = [];
     const optional: string[] = [];
     for (const { name, method, path } of operations) {
-      const url = path.replace('{id}', UNKNOWN_ID);
+      const url = fillPath(path);
       const body = method === 'get' || method === 'delete' ? undefined : {};
       const none = await server.api.call(method, url, body);
       const bad = await server.api.call(method, url, body, 'bad');
@@ -99,39 +99,50 @@ describe('Every route', () => {
   it('D2: answers an id of another organization exactly as an unknown one: 404', async () => {
     const [admin, foreign] = await Promise.all([server.api.newAdmin(), server.api.newAdmin()]);
     // For each kind of id in a path one that exists, in the other organization.
-    const idOf = (response: { body: unknown }) =>
-      (response.body as { data: { id: string } | { id: string }[] }).data;
-    const first = (data: { id: string } | { id: string }[]) =>
-      Array.isArray(data) ? data[0]?.id : data.id;
+    interface Made {
+      id?: string;
+      key?: string;
+    }
+    const idOf = (response: { body: unknown }) => (response.body as { data: Made | Made[] }).data;
+    const first = (data: Made | Made[]) => {
+      const one = Array.isArray(data) ? data[0] : data;
+      return one?.id ?? one?.key;
+    };
     const email = `${UNKNOWN_ID}@example.com`;
     const invited = await server.api.post('/api/v1/invitations', { email }, foreign.token);
     const key = { name: 'x', role: 'viewer' };
     const made = await server.api.post('/api/v1/api-keys', key, foreign.token);
     const sessions = await server.api.get('/api/auth/sessions', foreign.token);
+    const field = { key: 'tier', label: 'Tier', kind: 'text' };
+    const added = await server.api.post('/api/v1/fields/contacts', field, foreign.token);
     const ids: Record<string, string | undefined> = {
       '/api/v1/users/': foreign.id,
       '/api/v1/invitations/': first(idOf(invited)),
       '/api/v1/api-keys/': first(idOf(made)),
       '/api/auth/sessions/': first(idOf(sessions)),
+      '/api/v1/fields/': first(idOf(added)),
     };
-    const byId = operations.filter(({ path }) => path.includes('{'));
+    const byId = operations.filter(({ path }) => /\{(id|key)\}/.test(path));
     expect(byId.length).toBeGreaterThan(0);
     for (const { name, method, path } of byId) {
       const body = method === 'get' || method === 'delete' ? undefined : {};
       const [, id] = Object.entries(ids).find(([prefix]) => path.startsWith(prefix)) ?? [];
       // A new kind of id needs a line above.
-      expect([name, id]).toEqual([name, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
-      const ask = (value: string) =>
-        server.api.call(method, path.replace('{id}', value), body, admin.token);
-      const theirs = await ask(id ?? '');
-      const nobodys = await ask(UNKNOWN_ID);
+      expect([name, id]).toEqual([name, expect.stringMatching(/^([0-9a-f-]{36}|tier)$/)]);
+      const ask = (url: string) => server.api.call(method, url, body, admin.token);
+      const theirs = await ask(fillPath(path, { id, key: id }));
+      const nobodys = await ask(fillPath(path));
       expect([name, theirs.status, theirs.body]).toEqual([name, 404, nobodys.body]);
     }
     // And nothing has happened to any of it.
     const left = await Promise.all(
-      ['/api/v1/users', '/api/v1/invitations', '/api/v1/api-keys', '/api/auth/sessions'].map(
-        (path) => server.api.get(path, foreign.token),
-      ),
+      [
+        '/api/v1/users',
+        '/api/v1/invitations',
+        '/api/v1/api-keys',
+        '/api/auth/sessions',
+        '/api/v1/fields/contacts',
+      ].map((path) => server.api.get(path, foreign.token)),
     );
     expect(left.map((response) => first(idOf(response)))).toEqual(Object.values(ids));
     expect(left[1]?.body).toMatchObject({ data: [{ status: 'pending' }] });

@@ -42,9 +42,10 @@ export function rememberSecret(secret: string): void {
 export function rememberSecrets(body: unknown): void {
   if (typeof body !== 'object' || body === null) return;
   for (const [name, value] of Object.entries(body)) {
-    if (SECRET_FIELDS.includes(name) && typeof value === 'string' && isTelling(value)) {
-      rememberSecret(value);
-    }
+    // A custom field has a key, too, which is no secret.
+    const isSecret =
+      SECRET_FIELDS.includes(name) && (name !== 'key' || /^crm_/.test(String(value)));
+    if (isSecret && typeof value === 'string' && isTelling(value)) rememberSecret(value);
     rememberSecrets(value);
   }
 }
