@@ -29,6 +29,8 @@ import { UsersModule } from './users/users.module';
     UsersModule,
     OrganizationsModule,
     FieldsModule,
+    CompaniesModule,
+    ContactsModule,
     ApiKeysModule,
     LimitsModule,
     AuditModule,

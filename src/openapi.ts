@@ -36,7 +36,6 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, unknown>> = {
   VALIDATION_FAILED: [
     { field: 'email', rule: 'isEmail', message: 'email must be an email address' },
   ],
-  DUPLICATE: { field: 'key', existing_id: 'tier' },
   UNPROCESSABLE: { reason: 'option_removed' },
   PAYLOAD_TOO_LARGE: { limit: 102_400 },
   RATE_LIMITED: { retry_after: 42 },
@@ -153,7 +152,6 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Deals', 'What may be sold, and to whom')
     .addTag('Activities', 'Tasks, calls, meetings, notes and emails')
     .addTag('Search', 'Everything, while one types')
-    .addTag('Custom fields', 'What an organization adds to its records')
     .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
     .addTag('Fields', 'What an organization adds to its records')

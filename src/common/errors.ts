@@ -27,6 +27,7 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: [413, 'The body is too large.'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Send the body as application/json in UTF-8.'],
   UNPROCESSABLE: [422, 'The request is well-formed, but cannot be carried out.'],
+  IDEMPOTENCY_KEY_REUSED: [422, 'This Idempotency-Key was sent with another request before.'],
   HEADERS_TOO_LARGE: [431, 'The request line and headers are too large.'],
   RATE_LIMITED: [429, 'Too many requests; come back later.'],
   TOO_MANY_ATTEMPTS: [429, 'Too many failed sign-ins; come back later.'],

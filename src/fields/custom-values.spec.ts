@@ -1,12 +1,5 @@
 import fc from 'fast-check';
-import {
-  customSchema,
-  filterKey,
-  indexKeys,
-  missingRequired,
-  sortKey,
-  uniqueKey,
-} from './custom-values';
+import { customSchema, filterKey, indexKeys, missingRequired, sortKey } from './custom-values';
 import { type Field, FIELD_KINDS, type FieldKind } from './field';
 
 function field(kind: FieldKind, change: Partial<Field> = {}): Field {
@@ -276,25 +269,5 @@ describe('sortKey', () => {
     expect(sortKey(field('number'), undefined)).toBeNull();
     expect(sortKey(field('money'), { amount: 1, currency: 'EUR' })).toBeNull();
     expect(sortKey(field('multi_select'), ['gold'])).toBeNull();
-  });
-});
-
-describe('uniqueKey', () => {
-  it('is the same for texts in any case, and tells accents and long texts apart', () => {
-    const key = (value: string) => uniqueKey(field('text'), value);
-    expect(key('ABC-1')).toBe(key('abc-1'));
-    expect(key('Ａ')).toBe(key('a'));
-    expect(key('Müller')).not.toBe(key('Muller'));
-    const long = 'x'.repeat(10_000);
-    expect(key(long)).toBe(key(long.toUpperCase()));
-    expect(key(long)).not.toBe(key(long.slice(1)));
-    expect(key(long)).toHaveLength(164);
-  });
-
-  it('is the canonical text of other kinds', () => {
-    expect(uniqueKey(field('number'), 1e-7)).toBe('0.0000001');
-    expect(uniqueKey(field('email'), 'bob@example.com')).toBe('bob@example.com');
-    expect(() => uniqueKey(field('money'), { amount: 1, currency: 'EUR' })).toThrow('money');
-    expect(() => uniqueKey(field('text'), null)).toThrow('text');
   });
 });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Field, FieldKind, FieldSchema } from './field';
 import {
@@ -142,22 +141,6 @@ export function sortKey(field: Field, value: unknown): string | null {
   if (typeof value === 'boolean') return String(value);
   if (typeof value !== 'string') return null;
   return field.kind === 'text' || field.kind === 'select' ? fold(value) : value;
-}
-
-/**
- * The text that no other live record may have. Texts are the same in any case; a long one is told
- * apart by its hash, so that the key stays short.
- * @throws Error for a kind that cannot be unique
- */
-export function uniqueKey(field: Field, value: unknown): string {
-  if (field.kind === 'text' && typeof value === 'string') {
-    const whole = value.normalize('NFKC').toLowerCase();
-    const start = cut(whole);
-    return start === whole ? whole : start + createHash('sha256').update(whole).digest('hex');
-  }
-  const [key] = Array.isArray(value) ? [] : indexKeys(field, value);
-  if (key === undefined) throw new Error(`A ${field.kind} has no unique key`);
-  return key;
 }
 
 /** Lower-case letters without accents; the text itself where it is nothing but accents. */

@@ -24,6 +24,6 @@ import { OrganizationsService } from './organizations.service';
     OrganizationDataRepository,
     Eraser,
   ],
-  exports: [OrganizationsService, InvitationsService],
+  exports: [OrganizationsService, InvitationsService, Eraser],
 })
 export class OrganizationsModule {}

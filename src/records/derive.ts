@@ -128,7 +128,8 @@ export function deriveStale(
     if (event.kind === 'deleted') stale.push(deletedRow(event.at));
     // Whatever it was then: rows that never were are removed in vain.
     stale.push(...derive(definition, { ...record, state: 'live', data }, fields));
-    data = undoChanges(data, event.changes);
+    // Before the first version there was nothing to derive from.
+    if (event.version > 1) data = undoChanges(data, event.changes);
   }
   return distinct(stale).filter((row) => !current.has(rowKey(row)));
 }

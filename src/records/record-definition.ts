@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { ObjectName, Permission } from '../common/permissions';
 import type { Json, RecordData, StoredRecord, UniqueValue } from './record';
@@ -107,9 +108,15 @@ export function ownersOf(definition: RecordDefinition, data: RecordData): string
   return [...new Set(owners.filter((owner) => owner !== null))];
 }
 
+/** Longer values are told apart by their hash: they are part of a key. */
+const UNIQUE_LENGTH = 200;
+
 /** The unique form of a custom value: case makes no difference. */
 function customUnique(value: Json): string {
-  return (typeof value === 'string' ? value : JSON.stringify(value)).normalize('NFC').toLowerCase();
+  const text = (typeof value === 'string' ? value : JSON.stringify(value)).normalize('NFC');
+  const folded = text.toLowerCase();
+  if (folded.length <= UNIQUE_LENGTH) return folded;
+  return createHash('sha256').update(folded).digest('hex');
 }
 
 /** The values that a record keeps from all others; `customKeys` are the unique custom fields. */

@@ -1,10 +1,12 @@
 import { Module } from '@nestjs/common';
 import { FieldsModule } from '../fields/fields.module';
+import { OrganizationsModule } from '../organizations/organizations.module';
 import { UsersModule } from '../users/users.module';
 import { ClaimsService } from './claims.service';
 import { IntentFinisher } from './intent-finisher.service';
 import { Maintenance } from './maintenance.service';
 import { Rebucketing } from './rebucket.service';
+import { RecordEraser } from './record-eraser.service';
 import { RecordKit } from './record-kit';
 import { RecordLists } from './record-lists.service';
 import { RecordMerges } from './record-merges.service';
@@ -14,6 +16,7 @@ import { RecordWriter } from './record-writer.service';
 import { DerivedRowsRepository } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { MergeStepsRepository } from './store/merge-steps.repository';
+import { RecordDataRepository } from './store/record-data.repository';
 import { RecordIdsRepository } from './store/record-ids.repository';
 import { RecordsRepository } from './store/records.repository';
 import { UniqueValuesRepository } from './store/unique-values.repository';
@@ -22,7 +25,7 @@ import { Sweeper } from './sweeper.service';
 
 /** The record store: one for every kind of record. */
 @Module({
-  imports: [FieldsModule, UsersModule],
+  imports: [FieldsModule, OrganizationsModule, UsersModule],
   providers: [
     RecordsRepository,
     RecordIdsRepository,
@@ -31,6 +34,7 @@ import { Sweeper } from './sweeper.service';
     WriteIntentsRepository,
     LayoutsRepository,
     MergeStepsRepository,
+    RecordDataRepository,
     ClaimsService,
     RecordWriter,
     RecordLists,
@@ -42,6 +46,7 @@ import { Sweeper } from './sweeper.service';
     Sweeper,
     Maintenance,
     Rebucketing,
+    RecordEraser,
   ],
   exports: [RecordKit, RecordLists, RecordTotals, Maintenance, Rebucketing, IntentFinisher],
 })

@@ -26,7 +26,13 @@ const WITHOUT_ORGANIZATION = [
   'mail_queue.remove',
   'schema_migrations.list',
   'schema_migrations.record',
+  'sweeps.find',
+  'sweeps.put',
   'system.ping',
+  // Read by the sweeper, which works for all of them.
+  'write_intents.insert',
+  'write_intents.list',
+  'write_intents.remove',
 ];
 const SYSTEM_TABLES = [
   'attempts',
@@ -34,7 +40,9 @@ const SYSTEM_TABLES = [
   'leases',
   'mail_queue',
   'schema_migrations',
+  'sweeps',
   'system',
+  'write_intents',
 ];
 
 /**

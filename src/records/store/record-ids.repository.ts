@@ -4,7 +4,7 @@ import { CassandraService } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
 
 /** Keeps a shard under 100,000 rows up to 6 million records of one object. */
-const SHARDS = 64;
+export const RECORD_ID_SHARDS = 64;
 const PAGE = 500;
 const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
 
@@ -21,7 +21,7 @@ const list = defineQuery<{ id: { toString(): string } }>(
 );
 
 function shardOf(id: string): number {
-  return createHash('sha1').update(id).digest().readUInt32BE(0) % SHARDS;
+  return createHash('sha1').update(id).digest().readUInt32BE(0) % RECORD_ID_SHARDS;
 }
 
 /** The ids of all records of an organization. */
@@ -36,7 +36,7 @@ export class RecordIdsRepository {
 
   /** Every id of an object, a page at a time. Also ids whose record never came to be. */
   async *walk(organizationId: string, object: string): AsyncGenerator<string[]> {
-    for (let shard = 0; shard < SHARDS; shard++) {
+    for (let shard = 0; shard < RECORD_ID_SHARDS; shard++) {
       for (let after = SMALLEST_ID; ;) {
         const params = { organization_id: organizationId, object, shard, after };
         const ids = (await this.cassandra.page(list, params, PAGE)).map(({ id }) => id.toString());
