@@ -18,6 +18,19 @@ export interface HeldClaim extends UniqueValue {
   operationId: string;
 }
 
+/** What became of claiming several values. */
+interface Claimed {
+  /** The claims that are this write's alone, to be released should it fail. */
+  made: HeldClaim[];
+  /**
+   * Whether some were there already, made by another write of the same record. They are renewed, and
+   * not for this write to take away: the other one may yet commit, or has.
+   */
+  renewed: boolean;
+  /** Why there are none. */
+  refused: Error | undefined;
+}
+
 /**
  * Unique values by claim, commit and fence (docs/adr/0003-claim-and-fence.md), for records. A claim
  * counts while its record is live and has the value; any other claim belongs to a write that is not
@@ -36,25 +49,26 @@ export class ClaimsService {
   }
 
   /**
-   * Claims values for a write that is to commit on top of what was read before. All or none.
-   * @throws AppError DUPLICATE with the record that has the value, CONFLICT while one is undecided
+   * Claims values for a write that is to commit on top of what was read before: all, or none and the
+   * reason, which is DUPLICATE with the record that has the value, or CONFLICT while one is undecided.
    */
   async claim(
     definition: RecordDefinition,
     key: RecordKey,
     uniques: readonly UniqueValue[],
     operationId: string,
-  ): Promise<void> {
+  ): Promise<Claimed> {
     const results = await Promise.allSettled(
       uniques.map((unique) => this.claimOne(definition, key, unique, operationId)),
     );
-    const refused = results.find((result) => result.status === 'rejected');
-    if (!refused) return;
-    await this.release(
-      key,
-      uniques.map((unique) => ({ ...unique, operationId })),
-    );
-    throw refused.reason;
+    const how = results.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
+    const made = uniques
+      .filter((_, index) => how[index] === 'made')
+      .map((unique) => ({ ...unique, operationId }));
+    const refused = results.find((result) => result.status === 'rejected')?.reason as
+      Error | undefined;
+    if (refused) await this.release(key, made);
+    return { made, renewed: how.includes('renewed'), refused };
   }
 
   /** Takes claims away that are still what they were. */
@@ -108,16 +122,17 @@ export class ClaimsService {
     key: RecordKey,
     unique: UniqueValue,
     operationId: string,
-  ): Promise<void> {
+  ): Promise<'made' | 'renewed'> {
     const { organizationId, object, id } = key;
     const giveUpAt = Date.now() + PATIENCE_MS;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      if (await this.values.claim(organizationId, object, unique, id, operationId)) return;
+      if (await this.values.claim(organizationId, object, unique, id, operationId)) return 'made';
       const found = await this.values.find(organizationId, object, unique, true);
       if (!found) continue;
       if (found.id === id) {
-        // Ours, of an earlier write: a release of it that is under way must not hit this one.
-        if (await this.values.renew(organizationId, object, unique, found, operationId)) return;
+        // Of another write of the same record: a release that is under way must not hit this one.
+        const renewed = await this.values.renew(organizationId, object, unique, found, operationId);
+        if (renewed) return 'renewed';
         continue;
       }
       const owner = await this.records.find({ organizationId, object, id: found.id }, true);

@@ -21,7 +21,7 @@ import { DerivedRowsRepository } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordIdsRepository } from './store/record-ids.repository';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { WriteIntentsRepository } from './store/write-intents.repository';
+import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
 
 /** What an intent of a write says, for whoever has to finish it. */
 export interface WriteDetail {
@@ -85,7 +85,7 @@ export class RecordWriter {
     };
     const [intent, held] = await Promise.all([
       this.intents.add({
-        ...intentOf(key, operationId),
+        ...intentOf(key, timeOrderedId()),
         kind: 'write',
         detail: JSON.stringify(detail),
       }),
@@ -95,11 +95,11 @@ export class RecordWriter {
     ]);
     // Not the mark of the write: should this be a repeat, its claims are told from the first one's.
     const claimMark = randomId();
-    try {
-      await this.claims.claim(definition, key, claimed, claimMark);
-    } catch (error) {
-      if (error instanceof AppError && error.status < 500) await this.intents.remove(intent);
-      throw error;
+    const claims = await this.claims.claim(definition, key, claimed, claimMark);
+    if (claims.refused) {
+      const decided = claims.refused instanceof AppError && claims.refused.status < 500;
+      if (decided) await this.abandon(intent, claims);
+      throw claims.refused;
     }
     const committed = await this.records.commit({
       record,
@@ -109,11 +109,8 @@ export class RecordWriter {
       expectedOperationId: base?.operationId ?? null,
     });
     if (!committed) {
-      await this.claims.release(
-        key,
-        claimed.map((unique) => ({ ...unique, operationId: claimMark })),
-      );
-      await this.intents.remove(intent);
+      await this.claims.release(key, claims.made);
+      await this.abandon(intent, claims);
       return undefined;
     }
     await this.writeDerived(definition, fields, record, base);
@@ -151,6 +148,11 @@ export class RecordWriter {
       if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
       before = last.at;
     }
+  }
+
+  /** A claim that was renewed stays, and so does the intent: the sweeper sees what is left of it. */
+  private async abandon(intent: WriteIntent, { renewed }: { renewed: boolean }): Promise<void> {
+    if (!renewed) await this.intents.remove(intent);
   }
 
   private async writeDerived(
