@@ -88,7 +88,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const record = await this.write(caller, key, undefined, draft, operationId);
     if (record) return record;
     const existing = await this.kit.records.find(key, true);
-    if (existing?.state === 'live') throw duplicate({ field: 'id', value: id }, id);
+    if (existing && existing.state !== 'fenced') throw duplicate({ field: 'id', value: id }, id);
     throw contended();
   }
 
