@@ -124,7 +124,14 @@ export function parseRecord(
   const faults = result.success ? [] : toFaults(result.error);
   const custom = customOf(fields, isObject(body) ? (body.custom ?? {}) : {}, faults);
   if (!result.success || faults.length > 0) throw validationFailed(faults);
-  const data = { owner_id: null, ...result.data, custom: { ...custom, ...archived } } as RecordData;
+  // An optional field that is not given is undefined, and not what it was before.
+  const none = Object.keys(schemaOf(definition).shape).map((key) => [key, undefined]);
+  const data = {
+    ...(Object.fromEntries(none) as object),
+    owner_id: null,
+    ...result.data,
+    custom: { ...custom, ...archived },
+  } as RecordData;
   const broken = definition.check?.(data) ?? [];
   if (broken.length > 0) throw validationFailed(broken);
   return data;

@@ -26,6 +26,13 @@ export interface Order<D extends RecordData = RecordData> {
   key(data: D): string;
 }
 
+/** A part of an order: not before `from`, and before `to`. */
+export interface Range {
+  order: string;
+  from?: string;
+  to?: string;
+}
+
 /** A query parameter of the list of an object. */
 export interface Filter<D extends RecordData = RecordData> {
   /** Checks a value and brings it into the spelling that `matches` and `scope` expect. */
@@ -34,7 +41,9 @@ export interface Filter<D extends RecordData = RecordData> {
   /** Whether a record is in the list. */
   matches(record: StoredRecord<D>, value: string): boolean;
   /** The scope whose lists hold just these records; none where other records have to be looked at. */
-  scope?(value: string): string;
+  scope?(value: string): string | undefined;
+  /** The part of an order that holds all of these records. */
+  range?(value: string): Range | undefined;
   /** The unique value that is one record at most. */
   unique?(value: string): UniqueValue;
 }
@@ -48,7 +57,10 @@ export interface RecordDefinition<D extends RecordData = RecordData> {
   object: ObjectName | 'pipelines' | 'merges';
   /** Name of its schemas in the OpenAPI document: `Contact`. */
   title: string;
-  /** The fields a client can write, beside the common ones; every one has a default. */
+  /**
+   * The fields a client can write, beside the common ones. Each has a default, or is optional and
+   * then undefined for `prepare` of its service.
+   */
   schema: z.ZodObject;
   /** The fields only the server writes, as they are answered. */
   output?: z.ZodObject;
@@ -60,12 +72,21 @@ export interface RecordDefinition<D extends RecordData = RecordData> {
   subtitleOf?(data: D): string | null;
   uniques?(data: D): UniqueValue[];
   references?: Reference<D>[];
+  /** Fields that name active users of the organization, beside the owner. */
+  users?: string[];
   /** Who owns it; the owner alone unless told. */
   owners?(data: D): string[];
   /** Orders of its lists beside `created` and `name`: the place of a record. */
   orders?: Record<string, Order<D>>;
   /** Lists it is in, beside all, its owners', its tags' and its references'. */
   scopes?(data: D): string[];
+  /**
+   * The scope that serves several filters at once, by their names, and whose records alone it holds:
+   * one who reaches only his own can be given that list.
+   */
+  jointScope?(
+    values: Readonly<Partial<Record<string, string>>>,
+  ): { scope: string; owner?: string } | undefined;
   /** What it may be a duplicate by, e.g. `phone:+49…`. */
   lookups?(data: D): string[];
   /** Texts it is found by; the words of its name unless told. */

@@ -9,6 +9,7 @@ import { FieldsService } from '../fields/fields.service';
 import { ClaimsService } from './claims.service';
 import { recordTerms, scopesOf, sortKeyOf } from './derive';
 import { type Condition, type ListQuery, parseListQuery } from './list-query';
+import { matchesTerms } from './matching';
 import type { StoredRecord } from './record';
 import { canRead, reachOf } from './record-access';
 import type { RecordDefinition } from './record-definition';
@@ -20,7 +21,7 @@ import {
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordsRepository } from './store/records.repository';
 import { ALL, DELETED_LIST, listName, lookupScope, ownerScope, termList } from './scopes';
-import { queryTerms } from './text';
+import { fold, queryTerms, textSortKey } from './text';
 
 /** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
 const SCAN_LIMIT = 1000;
@@ -147,6 +148,29 @@ export class RecordLists {
     return walk ? (await this.walk(caller, definition, walk, size)).found : [];
   }
 
+  /** Records of a name, in any case and without accents. */
+  async named(
+    caller: Principal,
+    definition: RecordDefinition,
+    name: string,
+    size: number,
+  ): Promise<StoredRecord[]> {
+    const key = textSortKey(name);
+    const isOwn = reachOf(caller, definition, 'read') !== 'all';
+    const walk: Walk = {
+      list: listName('name', isOwn ? ownerScope(caller.userId) : ALL),
+      from: { sortKey: key, id: '' },
+      // Nothing stands between a text and the same text with the lowest of all characters.
+      endKey: `${key}\u0000`,
+      descending: false,
+      stands: (record, row) =>
+        record.state === 'live' && textSortKey(definition.nameOf(record.data)) === row.sortKey,
+      matches: (record) =>
+        canRead(caller, definition, record) && fold(definition.nameOf(record.data)) === fold(name),
+    };
+    return (await this.walk(caller, definition, walk, size)).found;
+  }
+
   private async findUnique(
     caller: Principal,
     definition: RecordDefinition,
@@ -169,9 +193,7 @@ export class RecordLists {
   ): Walk {
     const { order, descending } = query;
     const scope = indexScope(caller, definition, query);
-    const byTime = order === 'created';
-    const low = byTime ? (query.createdFrom ?? '') : '';
-    const high = byTime ? (query.createdTo ?? HIGHEST) : HIGHEST;
+    const { low, high } = boundsOf(query);
     return {
       list: listName(order, scope),
       // A bound is no row: with an empty id it stands before all rows of its key.
@@ -286,26 +308,49 @@ function lookupsOf(definition: RecordDefinition, { data }: StoredRecord): string
   return (definition.lookups?.(data) ?? []).map(lookupScope);
 }
 
+/** The narrowest part of an order that holds every record that can be in the list. */
+function boundsOf({ order, conditions, createdFrom, createdTo }: ListQuery) {
+  const created = { order: 'created', from: createdFrom, to: createdTo };
+  const ranges = conditions.map(({ filter, value }) => filter.range?.(value));
+  const bounds = { low: '', high: HIGHEST };
+  for (const range of [created, ...ranges]) {
+    if (range?.order !== order) continue;
+    if (range.from !== undefined && range.from > bounds.low) bounds.low = range.from;
+    if (range.to !== undefined && range.to < bounds.high) bounds.high = range.to;
+  }
+  return bounds;
+}
+
 /** The narrowest scope that holds every record that can be in the list. */
 function indexScope(caller: Principal, definition: RecordDefinition, query: ListQuery): string {
-  // What the caller may see is part of the choice, not a filter on top of it.
-  if (reachOf(caller, definition, 'read') !== 'all') return ownerScope(caller.userId);
+  const { conditions, order } = query;
+  const isOwn = reachOf(caller, definition, 'read') !== 'all';
   // The lists of a custom order exist for everything and for owners only.
-  if (query.order.startsWith('custom.')) {
-    const owner = query.conditions.find(({ name }) => name === 'owner_id');
+  if (order.startsWith('custom.')) {
+    const owner = conditions.find(({ name }) => name === 'owner_id');
+    if (isOwn) return ownerScope(caller.userId);
     return owner ? ownerScope(owner.value) : ALL;
   }
-  // Filters stand in the order of how much they narrow.
-  const narrowest = query.conditions
-    .map(({ filter, name, value }) => ({ scope: filter.scope?.(value), name }))
+  const values = conditions.map(({ name, value }) => [name, value] as const);
+  const joint = definition.jointScope?.(Object.fromEntries(values));
+  // What the caller may see is part of the choice, not a filter on top of it.
+  if (isOwn) return joint?.owner === caller.userId ? joint.scope : ownerScope(caller.userId);
+  const scopes = conditions.map(({ filter, name, value }) => ({
+    name,
+    scope: filter.scope?.(value),
+  }));
+  const narrowest = [...scopes, { name: JOINT, scope: joint?.scope }]
     .filter(({ scope }) => scope !== undefined)
     .sort((a, b) => rank(a.name) - rank(b.name))[0];
   return narrowest?.scope ?? ALL;
 }
 
-/** Tags and owners hold many records, what others refer to holds few. */
+const JOINT = 'several filters';
+/** Filters by how much they narrow. All others, such as what others refer to, narrow more. */
+const BROAD = [JOINT, 'stage_id', 'pipeline_id', 'tag', 'owner_id', 'kind', 'overdue', 'status'];
+
 function rank(filter: string): number {
-  return ['stage_id', 'pipeline_id', 'status', 'kind', 'tag', 'owner_id'].indexOf(filter);
+  return BROAD.indexOf(filter);
 }
 
 function matcher(
@@ -322,15 +367,6 @@ function matcher(
       conditions.every(({ filter, value }) => filter.matches(record, value))
     );
   };
-}
-
-function matchesTerms(
-  definition: RecordDefinition,
-  record: StoredRecord,
-  terms: readonly string[],
-): boolean {
-  const own = recordTerms(definition, record);
-  return terms.every((term) => own.some((one) => one.startsWith(term)));
 }
 
 /** What a cursor is good for: this list, of this organization, as this caller sees it. */

@@ -31,8 +31,8 @@ function customReference(key: string, object: string): Reference {
 
 /**
  * The faults of the references that a write adds: each must lead to a live record of the same
- * organization that the caller may see, and the owner must be an active user of it. One statement
- * for each kind of record that is referred to.
+ * organization that the caller may see, and owners and the like must be active users of it. One
+ * statement for each kind of record that is referred to.
  */
 export async function referenceFaults(
   caller: Principal,
@@ -57,22 +57,23 @@ export async function referenceFaults(
     const message = `${field} must be of ${object} that exist`;
     return ids.every(isThere) ? [] : [{ field, rule: 'reference', message }];
   });
-  return [
-    ...(await Promise.all(checks)).flat(),
-    ...(await ownerFaults(caller, data, before, stores)),
-  ];
+  const named = ['owner_id', ...(definition.users ?? [])].map((field) =>
+    userFault(caller, field, data, before, stores),
+  );
+  return (await Promise.all([...checks, ...named])).flat();
 }
 
-async function ownerFaults(
+async function userFault(
   caller: Principal,
+  field: string,
   data: RecordData,
   before: RecordData | undefined,
   { users }: { users: UsersService },
 ): Promise<FieldFault[]> {
-  const owner = data.owner_id;
-  if (owner === null || owner === before?.owner_id || owner === caller.userId) return [];
-  const user = await users.findById(caller.organizationId, owner);
+  const id = data[field];
+  if (typeof id !== 'string' || id === before?.[field] || id === caller.userId) return [];
+  const user = await users.findById(caller.organizationId, id);
   if (user?.status === 'active') return [];
-  const message = 'owner_id must be an active user of the organization';
-  return [{ field: 'owner_id', rule: 'reference', message }];
+  const message = `${field} must be an active user of the organization`;
+  return [{ field, rule: 'reference', message }];
 }

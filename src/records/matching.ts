@@ -1,0 +1,38 @@
+import { recordTerms } from './derive';
+import type { StoredRecord } from './record';
+import type { RecordDefinition } from './record-definition';
+import { fold, queryTerms, words } from './text';
+
+/** Whether each term begins a term of the record. */
+export function matchesTerms(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  terms: readonly string[],
+): boolean {
+  const own = recordTerms(definition, record);
+  return terms.every((term) => own.some((one) => one.startsWith(term)));
+}
+
+/** The shortest term of the record that each word of a search begins. */
+export function matchedTerms(
+  definition: RecordDefinition,
+  record: StoredRecord,
+  q: string,
+): string[] {
+  const own = recordTerms(definition, record).sort((a, b) => a.length - b.length);
+  const matched = queryTerms(q).flatMap((term) => own.find((one) => one.startsWith(term)) ?? []);
+  return [...new Set(matched)];
+}
+
+/**
+ * How well a record answers a search: 0 by its whole name, 1 by words of its name, 2 by their
+ * beginnings, 3 by anything else.
+ */
+export function matchRank(definition: RecordDefinition, record: StoredRecord, q: string): number {
+  const name = definition.nameOf(record.data);
+  if (fold(name) === fold(q)) return 0;
+  const terms = queryTerms(q);
+  const own = words(name);
+  if (terms.every((term) => own.includes(term))) return 1;
+  return terms.every((term) => own.some((word) => word.startsWith(term))) ? 2 : 3;
+}
