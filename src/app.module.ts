@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import type { Logger } from 'pino';
+import { ActivitiesModule } from './activities/activities.module';
 import { ApiKeysModule } from './api-keys/api-keys.module';
 import { AccessGuard } from './auth/access.guard';
 import { AuditModule } from './audit/audit.module';
@@ -31,6 +32,7 @@ import { UsersModule } from './users/users.module';
     FieldsModule,
     CompaniesModule,
     ContactsModule,
+    ActivitiesModule,
     ApiKeysModule,
     LimitsModule,
     AuditModule,

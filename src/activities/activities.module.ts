@@ -1,0 +1,11 @@
+import { Module } from '@nestjs/common';
+import { RecordsModule } from '../records/records.module';
+import { ActivitiesController } from './activities.controller';
+import { ActivitiesService } from './activities.service';
+
+@Module({
+  imports: [RecordsModule],
+  controllers: [ActivitiesController],
+  providers: [ActivitiesService],
+})
+export class ActivitiesModule {}
