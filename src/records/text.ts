@@ -41,7 +41,8 @@ export function termsOf(texts: readonly (string | null | undefined)[]): string[]
 /** What an email address is found by: its whole, the words before the @, and its domain. */
 export function emailTerms(email: string): string[] {
   const [local = '', domain = ''] = email.split('@');
-  return [...words(local), domain, email].map((term) => term.slice(0, TERM_LENGTH));
+  // As a search is: without accents, which an address may have.
+  return [...words(local), fold(domain), fold(email)].map((term) => term.slice(0, TERM_LENGTH));
 }
 
 /** A number is found by its digits from the country on, from the area on, and by its last ones. */
