@@ -1,11 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Api, newEmail, newOrganizationId, newPassword } from '../support/api';
+import { databaseVariables } from '../support/config';
 import { startServer } from '../support/process';
+import { startProxy, type TcpProxy } from '../support/tcp-proxy';
 
 describe('On SIGTERM', () => {
+  let proxy: TcpProxy;
+  beforeEach(async () => {
+    const { CASSANDRA_CONTACT_POINTS: host = '', CASSANDRA_PORT: port } = databaseVariables();
+    proxy = await startProxy(host.split(',')[0] ?? '', Number(port ?? '9042'));
+  });
+  afterEach(() => proxy.close());
+
+  const start = (environment: Record<string, string>) =>
+    startServer({
+      CASSANDRA_CONTACT_POINTS: '127.0.0.1',
+      CASSANDRA_PORT: String(proxy.port),
+      ...environment,
+    });
+
   it('readiness fails first, the request in flight finishes, then the process ends in order', async () => {
-    // A sign-in at this cost takes long enough to be caught half way.
-    const server = await startServer({ BCRYPT_COST: '14', SHUTDOWN_DELAY: '3' });
+    const server = await start({ SHUTDOWN_DELAY: '3' });
     const api = new Api(server.url);
     const account = {
       organization_id: newOrganizationId(),
@@ -14,6 +29,8 @@ describe('On SIGTERM', () => {
     };
     expect((await api.get('/health/ready')).status).toBe(200);
 
+    // A registration has four statements at least, so that it takes two seconds on any machine.
+    proxy.delayAnswers(500);
     let answered = false;
     const slow = api.register(account).then((response) => {
       answered = true;
@@ -36,7 +53,8 @@ describe('On SIGTERM', () => {
   });
 
   it('cuts off what does not finish in time', async () => {
-    const server = await startServer({ BCRYPT_COST: '15', SHUTDOWN_TIMEOUT: '1' });
+    const server = await start({ SHUTDOWN_TIMEOUT: '1' });
+    proxy.delayAnswers(1500);
     const slow = new Api(server.url).register({
       organization_id: newOrganizationId(),
       email: newEmail(),
