@@ -229,6 +229,19 @@ describe('Sessions', () => {
     expect((await bothApi.post('/api/auth/logout', undefined, token)).status).toBe(204);
     expect([await read(oldApi, account.token), await read(bothApi, token)]).toEqual([401, 401]);
 
+    const third = await oldApi.newAdmin();
+    const elsewhere = tokensOf(
+      await bothApi.login({
+        organization_id: third.organizationId,
+        email: third.email,
+        password: third.password,
+      }),
+    );
+    const change = { current_password: third.password, new_password: newPassword() };
+    const changed = await oldApi.post('/api/auth/password', change, third.token);
+    expect(changed.status).toBe(204);
+    expect(await read(bothApi, elsewhere.access_token)).toBe(401);
+
     const second = await oldApi.newAdmin();
     const member = await oldApi.newUser(second, 'member');
     expect(await read(bothApi, member.token)).toBe(200);
