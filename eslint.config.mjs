@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', '.local/', 'coverage/', '**/*.cjs', 'eslint.config.mjs'] },
+  { ignores: ['dist/', '.local/', 'coverage/', '**/*.cjs', 'eslint.config.mjs', 'test/client/'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
