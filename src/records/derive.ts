@@ -8,7 +8,6 @@ import { type DerivedRow, rowKey } from './store/derived-rows';
 import {
   ALL,
   customScope,
-  DELETED_LIST,
   listName,
   lookupScope,
   ownerScope,
@@ -84,7 +83,9 @@ export function derive(
   record: StoredRecord,
   fields: readonly Field[],
 ): DerivedRow[] {
-  if (record.state === 'deleted') return [deletedRow(record.deletedAt ?? record.updatedAt)];
+  if (record.state === 'deleted') {
+    return deletedRows(definition, record, record.deletedAt ?? record.updatedAt);
+  }
   if (record.state !== 'live') return [];
   const orders = ['created', 'name', ...Object.keys(definition.orders ?? {})];
   const rows: DerivedRow[] = [];
@@ -125,9 +126,10 @@ export function deriveStale(
   const stale: DerivedRow[] = [];
   let { data } = record;
   for (const event of events) {
-    if (event.kind === 'deleted') stale.push(deletedRow(event.at));
+    const then = { ...record, state: 'live' as const, data };
+    if (event.kind === 'deleted') stale.push(...deletedRows(definition, then, event.at));
     // Whatever it was then: rows that never were are removed in vain.
-    stale.push(...derive(definition, { ...record, state: 'live', data }, fields));
+    stale.push(...derive(definition, then, fields));
     // Before the first version there was nothing to derive from.
     if (event.version > 1) data = undoChanges(data, event.changes);
   }
@@ -139,8 +141,11 @@ export function without(rows: readonly DerivedRow[], others: readonly DerivedRow
   return rows.filter((row) => !keys.has(rowKey(row)));
 }
 
-function deletedRow(at: Date): DerivedRow {
-  return { table: 'list_rows', list: DELETED_LIST, sortKey: at.toISOString() };
+/** Where a deleted record stands: by the time of its deletion. */
+function deletedRows(definition: RecordDefinition, record: StoredRecord, at: Date): DerivedRow[] {
+  return baseScopes(definition, record).map((scope) => {
+    return { table: 'list_rows', list: listName('deleted', scope), sortKey: at.toISOString() };
+  });
 }
 
 function distinct(rows: readonly DerivedRow[]): DerivedRow[] {

@@ -5,10 +5,10 @@ import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
 import { ClaimsService } from './claims.service';
-import { merges } from './merge';
+import type { MergeData } from './merge';
 import type { Draft, RecordData } from './record';
 import { definitionOf } from './record-definition';
-import { RecordMerges } from './record-merges.service';
+import { RecordMerges, type UndoDetail } from './record-merges.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
 import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
@@ -64,7 +64,7 @@ export class IntentFinisher {
       case 'write':
         return this.finishWrite(key, JSON.parse(intent.detail) as WriteDetail);
       case 'merge':
-        return this.finishMerge(key);
+        return this.finishMerge(key, intent.detail);
       case 'purge':
         return this.purge(key);
     }
@@ -79,11 +79,15 @@ export class IntentFinisher {
     }
   }
 
-  private async finishMerge(key: RecordKey): Promise<void> {
-    const merge = await this.records.find({ ...key, object: merges.object }, true);
+  private async finishMerge(key: RecordKey, detail: string): Promise<void> {
+    const merge = await this.records.find(key, true);
     if (!merge) return;
-    const { organizationId, createdBy: userId } = merge;
-    await this.merger.run({ organizationId, userId }, merge.id);
+    const { organizationId, createdBy: userId, id: mergeId, data } = merge;
+    if (detail === '') return this.merger.run({ organizationId, userId }, mergeId);
+    const { loserId, winnerId } = JSON.parse(detail) as UndoDetail;
+    const { object } = data as MergeData;
+    const loser = await this.records.find({ organizationId, object, id: loserId }, true);
+    if (loser) await this.merger.turnBack({ userId }, loser, { winnerId, mergeId });
   }
 
   /** Deletes the data of a record that has been deleted for long enough. */

@@ -20,7 +20,7 @@ import {
 } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordsRepository } from './store/records.repository';
-import { ALL, DELETED_LIST, listName, lookupScope, ownerScope, termList } from './scopes';
+import { ALL, listName, lookupScope, ownerScope, termList } from './scopes';
 import { fold, queryTerms, textSortKey } from './text';
 
 /** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
@@ -209,8 +209,9 @@ export class RecordLists {
   }
 
   private walkDeleted(caller: Principal, definition: RecordDefinition, query: ListQuery): Walk {
+    const isOwn = reachOf(caller, definition, 'read') !== 'all';
     return {
-      list: DELETED_LIST,
+      list: listName('deleted', isOwn ? ownerScope(caller.userId) : ALL),
       from: query.descending ? { sortKey: HIGHEST, id: '' } : { sortKey: '', id: '' },
       endKey: query.descending ? '' : HIGHEST,
       descending: query.descending,

@@ -4,6 +4,7 @@ import { v7 as timeOrderedId } from 'uuid';
 import { AppError, contended } from '../common/errors';
 import { derivedId, isReplay, newId } from '../common/operation';
 import type { Principal } from '../common/principal';
+import { remainingTime } from '../common/request-context';
 import { FieldsService } from '../fields/fields.service';
 import { ClaimsService, duplicate } from './claims.service';
 import { listName, referenceScope } from './scopes';
@@ -21,6 +22,7 @@ import { canRead, demand } from './record-access';
 import { parseRecord, writablePart } from './record-body';
 import {
   allDefinitions,
+  definitionOf,
   type RecordDefinition,
   type Reference,
   uniquesOf,
@@ -38,6 +40,16 @@ const PAGE = 200;
 /** Merged records are looked up for the story of the winner: that must stay a page's work. */
 const MERGED_MAX = 50;
 const HIGHEST = '\u{10FFFF}';
+/** Records that are turned at a time. */
+const AT_ONCE = 8;
+/** Time of a request that is left for its answer. */
+const RESERVE_MS = 2000;
+
+/** What an intent says of a merge that is taken back for one loser. */
+export interface UndoDetail {
+  loserId: string;
+  winnerId: string;
+}
 
 /**
  * Merges records and takes merges back. A merge is a record itself, and every step of it can be done
@@ -82,8 +94,7 @@ export class RecordMerges {
         winner_id: winner.id,
         loser_ids: [...loserIds],
       };
-      const intent = { organizationId, object: merges.object, recordId: mergeId };
-      await this.intents.add({ ...intent, id: timeOrderedId(), kind: 'merge', detail: '' });
+      await this.note(organizationId, mergeId, '');
       const draft: Draft = { state: 'live', data, kind: 'created' };
       await this.writer.write(merges, caller, key, undefined, draft, newId('merge operation'));
     }
@@ -102,8 +113,7 @@ export class RecordMerges {
     );
     if (merge?.state !== 'live') return;
     const data = merge.data as MergeData;
-    const definition = allDefinitions().find(({ object }) => object === data.object);
-    if (!definition) return;
+    const definition = definitionOf(data.object);
     const by = { userId: merge.createdBy };
     const winnerKey = { organizationId, object: data.object, id: data.winner_id };
     const losers: StoredRecord[] = [];
@@ -128,6 +138,8 @@ export class RecordMerges {
     const winnerKey = { organizationId, object: definition.object, id: winnerId };
     const mark = undoneMark(mergeId, loser.id);
     await this.checkFree(definition, loser, winnerId);
+    const undone: UndoDetail = { loserId: loser.id, winnerId };
+    await this.note(organizationId, mergeId, JSON.stringify(undone));
     await this.impoverish(caller, definition, winnerKey, loser, mergeId);
     const restored = await this.update(caller, definition, loser, (base) => {
       if (base.state !== 'merged') return undefined;
@@ -135,18 +147,31 @@ export class RecordMerges {
       for (const field of ['merged_into', 'merge_id']) Reflect.deleteProperty(data, field);
       return { state: 'live', data, kind: 'unmerged' };
     });
-    for await (const steps of this.steps.walk(organizationId, mergeId, loser.id)) {
-      for (const { object, id } of steps) {
-        const other = allDefinitions().find((one) => one.object === object);
-        if (other) {
-          await this.turn(caller, other, { organizationId, object, id }, definition.object, [
-            winnerId,
-            loser.id,
-          ]);
-        }
-      }
-    }
+    await this.turnBack(caller, restored, { winnerId, mergeId });
     return restored;
+  }
+
+  /** Turns what a merge has turned back to a loser that is on its own again. */
+  async turnBack(
+    actor: Actor,
+    loser: StoredRecord,
+    { winnerId, mergeId }: { winnerId: string; mergeId: string },
+  ): Promise<void> {
+    if (loser.state !== 'live') return;
+    const { organizationId } = loser;
+    for await (const steps of this.steps.walk(organizationId, mergeId, loser.id)) {
+      const inTime = await eachInTime(steps, async ({ object, id }) => {
+        const key = { organizationId, object, id };
+        await this.turn(actor, definitionOf(object), key, loser.object, [winnerId, loser.id]);
+      });
+      if (!inTime) return;
+    }
+  }
+
+  /** For the sweeper: it finishes what is cut off, and looks once more for what was on its way. */
+  private async note(organizationId: string, mergeId: string, detail: string): Promise<void> {
+    const intent = { organizationId, object: merges.object, recordId: mergeId };
+    await this.intents.add({ ...intent, id: timeOrderedId(), kind: 'merge', detail });
   }
 
   private async check(
@@ -269,11 +294,12 @@ export class RecordMerges {
         const { readBuckets } = await this.layouts.get(organizationId, other.object);
         const range = { from, endKey: HIGHEST, descending: false };
         const rows = await this.derived.list(partition, readBuckets, range, PAGE);
-        for (const { id } of rows) {
+        const inTime = await eachInTime(rows, async ({ id }) => {
           await this.steps.add(organizationId, mergeId, { loserId, object: other.object, id });
           const key = { organizationId, object: other.object, id };
           await this.turn(actor, other, key, object, [loserId, winnerId]);
-        }
+        });
+        if (!inTime) return;
         const last = rows.at(-1);
         if (!last || rows.length < PAGE) break;
         from = last;
@@ -364,6 +390,25 @@ export class RecordMerges {
     }
     throw contended();
   }
+}
+
+/**
+ * Does something with every item, unless the time of the request runs out: then the sweeper goes on.
+ * @returns whether all of them are done
+ */
+async function eachInTime<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<boolean> {
+  let next = 0;
+  const one = async () => {
+    while (next < items.length && remainingTime(RESERVE_MS) === RESERVE_MS) {
+      const item = items[next++];
+      if (item !== undefined) await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+  return next >= items.length;
 }
 
 const mergedIdsOf = ({ data }: StoredRecord) => data.merged_ids ?? [];

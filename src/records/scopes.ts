@@ -4,8 +4,6 @@ import { TERM_PREFIX_LENGTH } from './text';
 
 /** The scope of every live record. */
 export const ALL = 'all';
-/** The list of deleted records, by the time of their deletion. */
-export const DELETED_LIST = 'deleted|all';
 
 export const ownerScope = (userId: string) => `owner:${userId}`;
 export const tagScope = (tag: string) => `tag:${tag}`;
