@@ -39,9 +39,13 @@ const COMMON_SORTS: Record<string, string> = { created_at: 'created', name: 'nam
 export function commonFilters(definition: RecordDefinition): Record<string, Filter> {
   return {
     external_id: {
-      schema: text(250).refine((value) => SOURCE.test(value.split(':', 1)[0] ?? ''), {
-        error: 'must look like source:key',
-      }),
+      schema: text(250).refine(
+        (value) => {
+          const { source, key } = splitExternal(value);
+          return SOURCE.test(source) && key !== '';
+        },
+        { error: 'must look like source:key' },
+      ),
       description: 'The record that another system knows by this key: `source:key`.',
       matches: ({ data }, value) => {
         const { source, key } = splitExternal(value);
@@ -69,8 +73,8 @@ export function commonFilters(definition: RecordDefinition): Record<string, Filt
 }
 
 function splitExternal(value: string): { source: string; key: string } {
-  const colon = value.indexOf(':');
-  return { source: value.slice(0, colon), key: value.slice(colon + 1) };
+  const [source = '', ...key] = value.split(':');
+  return { source, key: key.join(':') };
 }
 
 /** What `sort` can be, without the custom fields. */
@@ -134,7 +138,7 @@ export function parseListQuery(
       if (key === undefined) fault(name, 'filter', `${name} is not a value of that field`);
       else result.conditions.push({ name, value: key, filter: customFilter(custom) });
     } else if (!setParameter(result, definition, indexed, name, value)) {
-      const known = PARAMETERS[name];
+      const known = Object.hasOwn(PARAMETERS, name) ? PARAMETERS[name] : undefined;
       fault(
         name,
         known ? 'parameter' : 'unknownField',
@@ -177,10 +181,10 @@ function setParameter(
       return value.length > 0 && value.length <= CURSOR_MAX;
     case 'sort': {
       result.descending = value.startsWith('-');
-      const sort = value.replace(/^-/, '');
+      const sort = value.slice(result.descending ? 1 : 0);
       const custom = sort.startsWith('custom.') && indexed.has(sort.slice('custom.'.length));
       result.order = COMMON_SORTS[sort] ?? sort;
-      return custom || sortsOf(definition).includes(sort);
+      return custom || sortsOf(definition).includes(value);
     }
     case 'created_from':
     case 'created_to': {
