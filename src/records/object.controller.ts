@@ -34,7 +34,7 @@ import {
   toTimelineBody,
 } from './record.dto';
 
-const IF_MATCH = ApiHeader({
+export const IF_MATCH = ApiHeader({
   name: 'If-Match',
   required: false,
   description: 'The ETag of the version that is to be changed, or 412.',
@@ -100,7 +100,8 @@ const LIST_DESCRIPTION =
   'parameters are refused. A page may be short, or empty, and still have a next_cursor: then little ' +
   'of what was looked at matched, and the next page looks on.';
 
-const bodyOf = (name: string) => ApiBody({ schema: { $ref: `#/components/schemas/${name}` } });
+export const bodyOf = (name: string) =>
+  ApiBody({ schema: { $ref: `#/components/schemas/${name}` } });
 
 /** The routes that every kind of record has. A feature extends the class and names its path. */
 export function objectController(definition: RecordDefinition, service: Type<ObjectService>) {

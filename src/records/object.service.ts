@@ -44,7 +44,10 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     protected readonly kit: RecordKit,
   ) {}
 
-  /** What a write needs to know, and sets, beyond the record itself. */
+  /**
+   * What a write needs to know, and sets, beyond the record itself. A record that is brought back
+   * comes here as it was deleted: what it needs may be gone by now.
+   */
   protected prepare?(caller: Principal, data: D, base?: StoredRecord<D>): Promise<D>;
 
   /** Refuses a removal that would leave others without something they need. */
@@ -80,7 +83,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const done = await this.doneBefore(key, operationId);
     if (done) return done;
     const { data, fields } = await this.parse(caller, rest);
-    if (rest.owner_id === undefined) data.owner_id = caller.userId;
+    if (rest.owner_id === undefined && !this.definition.bare) data.owner_id = caller.userId;
     demand(caller, this.definition, 'create', data);
     await this.checkReferences(caller, fields, data, undefined);
     const prepared = await this.prepared(caller, data);
@@ -144,7 +147,8 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       if (base.state === 'live') return base;
       if (base.state === 'merged') return this.kit.merges.undo(caller, this.definition, base);
       if (base.state !== 'deleted') throw new AppError('NOT_FOUND');
-      const draft: Draft = { state: 'live', data: base.data, kind: 'restored' };
+      const data = await this.prepared(caller, base.data, base);
+      const draft: Draft = { state: 'live', data, kind: 'restored' };
       const record = await this.write(caller, key, base, draft, newId('operation'));
       if (record) return record;
       await pause(attempt);

@@ -48,8 +48,12 @@ export const commonSchema = z.strictObject({
     }),
 });
 
+/** What a record has where its definition leaves the common fields out. */
+const NO_COMMON_FIELDS = { owner_id: null, tags: [], custom: {}, external_ids: {} };
+
 /** The whole of what a client can write. */
 export function writableSchema(definition: RecordDefinition): z.ZodObject {
+  if (definition.bare) return definition.schema;
   return definition.schema.extend(commonSchema.shape).strict();
 }
 
@@ -128,7 +132,7 @@ export function parseRecord(
   const none = Object.keys(schemaOf(definition).shape).map((key) => [key, undefined]);
   const data = {
     ...(Object.fromEntries(none) as object),
-    owner_id: null,
+    ...NO_COMMON_FIELDS,
     ...result.data,
     custom: { ...custom, ...archived },
   } as RecordData;
@@ -171,10 +175,14 @@ export function toBody(record: StoredRecord, fields: readonly Field[]): Record<s
     organization_id: record.organizationId,
     version: record.version,
     ...Object.fromEntries(own.map((key) => [key, data[key] ?? null])),
-    owner_id: data.owner_id,
-    tags: data.tags,
-    custom: Object.fromEntries(custom),
-    external_ids: data.external_ids,
+    ...(definition.bare
+      ? {}
+      : {
+          owner_id: data.owner_id,
+          tags: data.tags,
+          custom: Object.fromEntries(custom),
+          external_ids: data.external_ids,
+        }),
     created_at: record.createdAt,
     created_by: record.createdBy,
     updated_at: record.updatedAt,

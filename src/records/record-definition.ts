@@ -64,6 +64,8 @@ export interface RecordDefinition<D extends RecordData = RecordData> {
   schema: z.ZodObject;
   /** The fields only the server writes, as they are answered. */
   output?: z.ZodObject;
+  /** What an organization sets up, not what it works with: no owner, tags, custom or external ids. */
+  bare?: boolean;
   /** Rules over several fields; each fault with the path of its field. */
   check?(data: D): { field: string; rule: string; message: string }[];
   /** What a person calls it: sorted by, searched for, shown in search results. */
@@ -125,6 +127,7 @@ export function permissionOn(
 }
 
 export function ownersOf(definition: RecordDefinition, data: RecordData): string[] {
+  if (definition.bare) return [];
   const owners = definition.owners?.(data) ?? [data.owner_id];
   return [...new Set(owners.filter((owner) => owner !== null))];
 }

@@ -75,7 +75,7 @@ function answerSchema(definition: RecordDefinition): JsonSchema {
     deleted_at: { ...time('When it was deleted; null while it is there.'), nullable: true },
   };
   // Null where the client has not said whose it is, and wants nobody's.
-  properties.owner_id = { ...properties.owner_id, nullable: true };
+  if (properties.owner_id) properties.owner_id.nullable = true;
   return { type: 'object', properties, required: Object.keys(properties) };
 }
 
@@ -158,6 +158,7 @@ export function recordSchemas(): Record<string, JsonSchema> {
     schemas[title] = answerSchema(definition);
     schemas[`${title}Input`] = inputSchema(definition);
     schemas[`${title}Patch`] = patchSchema(definition);
+    if (definition.bare) continue;
     schemas[`${title}BatchResult`] = batchResultSchema(title);
     schemas[`${title}Duplicate`] = duplicateSchema(title);
   }

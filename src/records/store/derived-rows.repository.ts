@@ -62,7 +62,7 @@ const findTotal = defineQuery<{ id: string }>(
 const sumTotals = defineQuery<TotalSumRow>(
   'total_rows.sum',
   `SELECT group1, group2, group3, group4, group5, count(amount) AS records, sum(amount) AS amount
-   FROM total_rows WHERE ${PARTITION} GROUP BY group1, group2, group3, group4, group5`,
+   FROM total_rows WHERE ${PARTITION} GROUP BY group1, group2, group3, group4, group5 LIMIT :size`,
 );
 
 interface ListRowRow {
@@ -125,6 +125,9 @@ export interface DerivedPartition {
   list: string;
   bucket: string;
 }
+
+/** Groups of one total that are read at once, from each bucket. */
+const GROUPS_MAX = 20_000;
 
 /** Reads and writes derived rows. What they are is decided in derive.ts. */
 @Injectable()
@@ -218,9 +221,17 @@ export class DerivedRowsRepository {
     const { organizationId, object, list } = partition;
     const found = await Promise.all(
       allBuckets(buckets).map((bucket) =>
-        this.cassandra.run(sumTotals, { organization_id: organizationId, object, list, bucket }),
+        this.cassandra.page(
+          sumTotals,
+          { organization_id: organizationId, object, list, bucket },
+          GROUPS_MAX,
+        ),
       ),
     );
+    // No sum is better than one of a part.
+    if (found.some((groups) => groups.length === GROUPS_MAX)) {
+      throw new Error(`The total ${object} ${list} has too many groups`);
+    }
     return found.flat().map((row) => ({
       groups: [row.group1, row.group2, row.group3, row.group4, row.group5],
       records: Number(row.records.toString()),
