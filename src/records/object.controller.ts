@@ -44,7 +44,7 @@ export const IF_MATCH = ApiHeader({
 /** The query parameters of the list of an object. */
 export function listParameters(definition: RecordDefinition): MethodDecorator {
   const filters = Object.entries(commonFilters(definition)).map(([name, { description }]) =>
-    ApiQuery({ name, required: false, description, schema: { type: 'string', default: '' } }),
+    ApiQuery({ name, required: false, description, schema: { type: 'string' } }),
   );
   const time = { type: 'string', format: 'date-time' } as const;
   return applyDecorators(
@@ -62,8 +62,12 @@ export function listParameters(definition: RecordDefinition): MethodDecorator {
     ApiQuery({
       name: 'sort',
       required: false,
-      description: 'Also `custom.<key>` of an indexed custom field; `-` for the other way round.',
-      schema: { type: 'string', default: '-created_at', example: sortsOf(definition)[1] },
+      description:
+        `One of ${sortsOf(definition)
+          .map((sort) => `\`${sort}\``)
+          .join(', ')}, or \`custom.<key>\` of ` +
+        'an indexed custom field; `-` for the other way round.',
+      schema: { type: 'string', default: '-created_at' },
     }),
     ApiQuery({
       name: 'q',
@@ -71,20 +75,20 @@ export function listParameters(definition: RecordDefinition): MethodDecorator {
       description:
         'Words, each of which begins a word of the record; an email, a domain or the digits of a ' +
         'phone number count as words. At least 2 characters. Matches come in alphabetical order.',
-      schema: { type: 'string', minLength: 2, maxLength: 100, default: '' },
+      schema: { type: 'string', minLength: 2, maxLength: 100 },
     }),
     ...filters,
     ApiQuery({
       name: 'created_from',
       required: false,
       description: 'Not created before.',
-      schema: { ...time, default: '' },
+      schema: time,
     }),
     ApiQuery({
       name: 'created_to',
       required: false,
       description: 'Created before.',
-      schema: { ...time, default: '' },
+      schema: time,
     }),
     ApiQuery({
       name: 'deleted',

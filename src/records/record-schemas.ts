@@ -30,12 +30,31 @@ const time = (description: string): JsonSchema => ({
   example: '2026-01-31T09:30:00.000Z',
 });
 
+/**
+ * A value to try, from the examples of its parts: without ids, which would have to exist, and
+ * without what may be left out anyway.
+ */
+function exampleOf(schema: JsonSchema): unknown {
+  if (schema.format === 'uuid') return undefined;
+  if (schema.example !== undefined && schema.example !== null) return schema.example;
+  if (schema.type === 'array') {
+    const item = exampleOf((schema.items ?? {}) as JsonSchema);
+    return item === undefined ? undefined : [item];
+  }
+  if (schema.type !== 'object' || !schema.properties) return undefined;
+  const parts = Object.entries(schema.properties)
+    .map(([key, property]) => [key, exampleOf(property)] as const)
+    .filter(([, value]) => value !== undefined);
+  return parts.length > 0 ? Object.fromEntries(parts) : undefined;
+}
+
 /** What a client may send for a new record. */
 function inputSchema(definition: RecordDefinition): JsonSchema {
   const schema = toJsonSchema(writableSchema(definition));
   const chosen = uuid('Chosen by the client; made by the server unless told.');
   Reflect.deleteProperty(chosen, 'example');
-  return { ...schema, properties: { id: chosen, ...schema.properties } };
+  const properties = { id: chosen, ...schema.properties };
+  return { ...schema, properties, example: exampleOf(schema) };
 }
 
 /** A merge patch: everything may be left out, and null clears. */
@@ -45,7 +64,14 @@ function patchSchema(definition: RecordDefinition): JsonSchema {
     return [field, { ...withoutDefault(property), nullable: true }];
   });
   Reflect.deleteProperty(schema, 'required');
-  return { ...schema, properties: Object.fromEntries(optional) as Record<string, JsonSchema> };
+  const [first = ''] = Object.entries(properties ?? {})
+    .filter(([, property]) => typeof exampleOf(property) === 'string')
+    .map(([field]) => field);
+  return {
+    ...schema,
+    properties: Object.fromEntries(optional) as Record<string, JsonSchema>,
+    example: { [first]: exampleOf(properties?.[first] ?? {}) },
+  };
 }
 
 function withoutDefault({ ...schema }: JsonSchema): JsonSchema {

@@ -6,7 +6,7 @@ import { startServer } from '../support/process';
 
 interface DocumentBody {
   components: {
-    schemas: Record<string, { properties: Record<string, { example: string }> }>;
+    schemas: Record<string, { properties: Record<string, { example: string }>; example?: object }>;
   };
 }
 
@@ -60,5 +60,20 @@ describe('The OpenAPI document', () => {
       expect((await api.get(path, token)).status).toBe(200);
     }
     expect((await api.patch('/api/v1/users/me', exampleOf('ChangeMeDto'), token)).status).toBe(200);
+  });
+
+  it('has examples of records that work: create, change', async () => {
+    const { body } = (await api.get('/api/docs-json')) as { body: DocumentBody };
+    const example = (schema: string) => body.components.schemas[schema]?.example ?? {};
+    const { token } = await api.newAdmin();
+    const kinds = { companies: 'Company', contacts: 'Contact', activities: 'Activity' };
+    for (const [object, title] of Object.entries(kinds)) {
+      const path = `/api/v1/${object}`;
+      const created = await api.post(path, example(`${title}Input`), token);
+      expect([object, created.status, created.body]).toEqual([object, 201, expect.anything()]);
+      const { id } = (created.body as { data: { id: string } }).data;
+      const changed = await api.patch(`${path}/${id}`, example(`${title}Patch`), token);
+      expect([object, changed.status]).toEqual([object, 200]);
+    }
   });
 });
