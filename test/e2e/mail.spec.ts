@@ -11,6 +11,9 @@ import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 
+/** Creating and dropping takes longer than the statements of a request may. */
+const ddl = { executionProfile: 'ddl' };
+
 /** A keyspace of its own: mail is sent by one process of all that share a keyspace. */
 const keyspace = `test_${randomBytes(6).toString('hex')}`;
 const environment = { CASSANDRA_KEYSPACE: keyspace, WORKERS: 'on' };
@@ -28,7 +31,7 @@ describe('What goes by mail', () => {
     await server.close();
     await mailbox.close();
     const client = await connect(testConfig(environment).cassandra, undefined, () => undefined);
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`);
+    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
     await client.shutdown();
   });
   beforeEach(async () => {

@@ -11,6 +11,9 @@ import { expectError } from '../support/envelope';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 import { runProgram } from '../support/process';
 
+/** Creating and dropping takes longer than the statements of a request may. */
+const ddl = { executionProfile: 'ddl' };
+
 /** A keyspace of its own: erasure is done by one process of all that share a keyspace. */
 const keyspace = `test_${randomBytes(6).toString('hex')}`;
 const environment = { CASSANDRA_KEYSPACE: keyspace, WORKERS: 'on', REQUEST_TIMEOUT: '3' };
@@ -30,7 +33,7 @@ describe('The organization', () => {
   afterAll(async () => {
     await server.close();
     await mailbox.close();
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`);
+    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
     await client.shutdown();
   });
   beforeEach(async () => {

@@ -6,6 +6,9 @@ import { migrate, migrationStatus } from '../../src/cassandra/migrator';
 import { testConfig } from '../support/config';
 import { runProgram } from '../support/process';
 
+/** Creating and dropping takes longer than the statements of a request may. */
+const ddl = { executionProfile: 'ddl' };
+
 const quiet = () => undefined;
 const newKeyspace = () => `test_${randomBytes(6).toString('hex')}`;
 
@@ -23,7 +26,8 @@ describe('The migrator', () => {
     admin = await connect(testConfig().cassandra, undefined, quiet);
   });
   afterAll(async () => {
-    for (const keyspace of keyspaces) await admin.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`);
+    for (const keyspace of keyspaces)
+      await admin.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
     await admin.shutdown();
   });
 
@@ -68,7 +72,7 @@ describe('The migrator', () => {
         `SELECT table_name, id FROM system_schema.tables WHERE keyspace_name = '${keyspace}'
          AND table_name IN ('leases', 'schema_migrations')`,
       );
-      await admin.execute(`DROP KEYSPACE ${keyspace}`);
+      await admin.execute(`DROP KEYSPACE ${keyspace}`, [], ddl);
       return rows.map(({ id }) => String(id));
     };
     // Two nodes that are asked at once make two tables of one name, unless they agree on the id.
@@ -93,6 +97,8 @@ describe('The migrator', () => {
 
     await admin.execute(
       `CREATE KEYSPACE ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}`,
+      [],
+      ddl,
     );
     const plan = await run('--dry-run');
     expect(plan.code).toBe(0);
@@ -151,6 +157,8 @@ describe('The migrator', () => {
     await migrate(config, quiet, []);
     await admin.execute(
       `CREATE TABLE IF NOT EXISTS ${keyspace}.leases (name text PRIMARY KEY, owner uuid, renewed_at timestamp)`,
+      [],
+      ddl,
     );
     await admin.execute(
       `INSERT INTO ${keyspace}.leases (name, owner) VALUES ('migrate', uuid()) IF NOT EXISTS USING TTL 3`,
