@@ -5,10 +5,11 @@ import type { Response } from 'supertest';
 import { migrate } from '../../src/cassandra/migrator';
 import { connect } from '../../src/cassandra/connect';
 import { InvitationsRepository } from '../../src/organizations/invitations.repository';
-import { type Account, countStatuses, newEmail, newPassword } from '../support/api';
+import { type Account, Api, countStatuses, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
+import { startServer } from '../support/process';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 
 /** Creating and dropping takes longer than the statements of a request may. */
@@ -184,13 +185,19 @@ describe('What goes by mail', () => {
         new_password,
       });
 
-    it('A11: is replaced by a link, once, and ends every session', async () => {
+    it('A11: is replaced by a link, once, and ends every session on every process', async () => {
       expect((await forgot(admin.email)).status).toBe(202);
       const token = tokenIn((await mailbox.waitFor(admin.email)).text) ?? '';
       const password = newPassword();
+      const elsewhere = await startServer({ ...environment, WORKERS: 'off' });
+      const me = () => new Api(elsewhere.url).get('/api/v1/users/me', admin.token);
+      expect((await me()).status).toBe(200);
       expect((await reset(token, 'password1')).status).toBe(400);
       expect((await reset(token, password)).status).toBe(204);
       expect((await server.api.get('/api/v1/users/me', admin.token)).status).toBe(401);
+      expect((await me()).status).toBe(401);
+      elsewhere.child.kill('SIGTERM');
+      await elsewhere.ended;
       const refresh = { refresh_token: admin.refreshToken };
       expect((await server.api.post('/api/auth/refresh', refresh)).status).toBe(401);
       const { organizationId: organization_id, email } = admin;
