@@ -80,6 +80,12 @@ export class OrganizationsService {
     return status === 'active' || status === 'provisioning';
   }
 
+  /** Whether its data is there to stay, also while it is suspended; for operators. */
+  async isKept(organizationId: string): Promise<boolean> {
+    const status = (await this.organizations.find(organizationId))?.status;
+    return status === 'active' || status === 'suspended';
+  }
+
   /**
    * Creates the organization with its first user, who becomes its admin. The id is claimed first:
    * of many callers one wins, and the others have written nothing. The user's row is the commit

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { inParallel } from '../common/in-parallel';
 import { FieldsService } from '../fields/fields.service';
 import { derive, deriveStale } from './derive';
 import type { StoredRecord } from './record';
@@ -13,7 +14,7 @@ import { RecordsRepository } from './store/records.repository';
 const PAGE = 500;
 const HIGHEST = '\u{10FFFF}\u{10FFFF}';
 /** Records that are worked on at a time: a command must leave room for the requests of users. */
-const AT_ONCE = 8;
+export const AT_ONCE = 8;
 
 /** What verifying found wrong: a row that is missing, of another version, or follows from nothing. */
 export interface Fault {
@@ -54,7 +55,7 @@ export class Maintenance {
     let done = 0;
     for (const definition of allDefinitions()) {
       for await (const records of this.walk(organizationId, definition)) {
-        await inParallel(records, (record) => this.writer.settle(definition, record, 0));
+        await inParallel(records, AT_ONCE, (record) => this.writer.settle(definition, record, 0));
         done += records.length;
         progress(done);
       }
@@ -92,7 +93,7 @@ export class Maintenance {
   async everyRow(definition: RecordDefinition, record: StoredRecord): Promise<DerivedRow[]> {
     const fields = await this.fields.of(record.organizationId, definition.object);
     const rows = derive(definition, record, fields);
-    if (record.state === 'purged') return rows;
+    if (record.version === 1 || record.state === 'purged') return rows;
     const events = await this.writer.eventsSince(record, 0);
     return [...rows, ...deriveStale(definition, record, fields, events)];
   }
@@ -116,13 +117,12 @@ export class Maintenance {
       }
     };
     for await (const records of this.walk(organizationId, definition)) {
-      await inParallel(records, async (record) => {
+      await inParallel(records, AT_ONCE, async (record) => {
         const rows = derive(definition, record, fields);
         for (const row of rows) note(record.id, row);
         for (const buckets of layouts) {
           expected.set(buckets, (expected.get(buckets) ?? 0) + rows.length);
         }
-        if (record.version === 1) return;
         // Where it once was, a row may have been left.
         for (const row of await this.everyRow(definition, record)) note(record.id, row);
       });
@@ -216,7 +216,7 @@ export class Maintenance {
     const { object } = definition;
     const fields = await this.fields.of(organizationId, object);
     for await (const records of this.walk(organizationId, definition)) {
-      await inParallel(records, async (record) => {
+      await inParallel(records, AT_ONCE, async (record) => {
         const bucket = bucketOf(record.id, buckets);
         for (const row of derive(definition, record, fields)) {
           const partition = { organizationId, object, list: row.list, bucket };
@@ -230,12 +230,4 @@ export class Maintenance {
 
 function add(report: VerifyReport, fault: Fault): void {
   if (report.faults.length < FAULTS_MAX) report.faults.push(fault);
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const one = async () => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
 }

@@ -2,16 +2,35 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { contended } from '../common/errors';
+import { inParallel } from '../common/in-parallel';
 import { FieldsService } from '../fields/fields.service';
 import { derive } from './derive';
-import { Maintenance } from './maintenance.service';
+import { AT_ONCE, Maintenance } from './maintenance.service';
 import { allDefinitions, type RecordDefinition } from './record-definition';
 import { bucketOf } from './store/derived-rows';
 import { DerivedRowsRepository } from './store/derived-rows.repository';
-import { type Layout, LAYOUT_CACHE_MS, LayoutsRepository } from './store/layouts.repository';
+import {
+  INITIAL_BUCKETS,
+  type Layout,
+  LAYOUT_CACHE_MS,
+  LayoutsRepository,
+} from './store/layouts.repository';
+import { RecordIdsRepository } from './store/record-ids.repository';
 
 /** Every process has looked at the layout again after this, and clocks need not agree for it. */
 const SETTLED_MS = 3 * LAYOUT_CACHE_MS;
+/**
+ * Records in a bucket from which on it should grow: half of what a partition may have, since a
+ * record can stand more than once under the beginning of a word.
+ */
+const BUCKET_RECORDS = 50_000;
+
+/** The buckets that so many records of one object need, when they have `from` now. */
+export function bucketsFor(records: number, from = INITIAL_BUCKETS): number {
+  let buckets = from;
+  while (records >= buckets * BUCKET_RECORDS) buckets *= 2;
+  return buckets;
+}
 
 /**
  * Spreads the derived rows of an object over more buckets, while writes and reads go on:
@@ -30,17 +49,19 @@ export class Rebucketing {
     private readonly layouts: LayoutsRepository,
     private readonly derived: DerivedRowsRepository,
     private readonly fields: FieldsService,
+    private readonly ids: RecordIdsRepository,
     private readonly maintenance: Maintenance,
     private readonly cassandra: CassandraService,
   ) {}
 
   /**
-   * Grows every object of an organization, or one, to at least `buckets`. It never shrinks.
+   * Grows every object of an organization, or one, to at least `buckets`, or by as much as its
+   * records need. It never shrinks.
    * @throws LeaseLostError while another process does the same
    */
   async grow(
     organizationId: string,
-    buckets: number,
+    buckets: number | undefined,
     object: string | undefined,
     log: (message: string) => void,
   ): Promise<void> {
@@ -56,15 +77,17 @@ export class Rebucketing {
   private async growObject(
     organizationId: string,
     definition: RecordDefinition,
-    wanted: number,
+    buckets: number | undefined,
     log: (message: string) => void,
   ): Promise<void> {
     const { object } = definition;
     const before = await this.layouts.find(organizationId, object);
     const [from = 1, begun] = before.writeBuckets;
+    const count = await this.ids.count(organizationId, object);
+    const wanted = buckets ?? bucketsFor(count, from);
     const to = begun ?? wanted;
     if (begun === undefined && wanted <= from) {
-      log(`${object}: has ${String(from)} buckets`);
+      log(`${object}: ${String(count)} records in ${String(from)} buckets, nothing to do`);
       return;
     }
     const change = async (readBuckets: number, main: number, next: number | null) => {
@@ -74,7 +97,8 @@ export class Rebucketing {
       await sleep(SETTLED_MS);
     };
     if (before.readBuckets === from) {
-      log(`${object}: from ${String(from)} to ${String(to)} buckets`);
+      const what = `${String(count)} records from ${String(from)} to ${String(to)} buckets`;
+      log(`${object}: ${what}${begun === undefined ? '' : ', begun by an earlier run'}`);
       await change(from, from, to);
       const records = await this.copy(organizationId, definition, to);
       log(`${object}: ${String(records)} records copied`);
@@ -83,6 +107,8 @@ export class Rebucketing {
     await change(to, to, null);
     await this.drop(organizationId, definition, from);
     log(`${object}: done`);
+    // What an earlier run had begun may not be enough.
+    if (wanted > to) await this.growObject(organizationId, definition, wanted, log);
   }
 
   private async copy(
@@ -94,9 +120,9 @@ export class Rebucketing {
     let count = 0;
     for await (const records of this.maintenance.walk(organizationId, definition)) {
       const fields = await this.fields.of(organizationId, object);
-      for (const record of records) {
-        await this.derived.write(record, [buckets], derive(definition, record, fields), []);
-      }
+      await inParallel(records, AT_ONCE, (record) =>
+        this.derived.write(record, [buckets], derive(definition, record, fields), []),
+      );
       count += records.length;
     }
     return count;

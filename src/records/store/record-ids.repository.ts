@@ -19,6 +19,11 @@ const list = defineQuery<{ id: { toString(): string } }>(
    WHERE organization_id = :organization_id AND object = :object AND shard = :shard
    AND id > :after LIMIT :size`,
 );
+const count = defineQuery<{ records: { toString(): string } }>(
+  'record_ids.count',
+  `SELECT count(*) AS records FROM record_ids
+   WHERE organization_id = :organization_id AND object = :object AND shard = :shard`,
+);
 
 function shardOf(id: string): number {
   return createHash('sha1').update(id).digest().readUInt32BE(0) % RECORD_ID_SHARDS;
@@ -32,6 +37,17 @@ export class RecordIdsRepository {
   async add(organizationId: string, object: string, id: string): Promise<void> {
     const params = { organization_id: organizationId, object, shard: shardOf(id), id };
     await this.cassandra.run(add, params);
+  }
+
+  /** How many ids an object has: live records, and deleted ones, for they may come back. */
+  async count(organizationId: string, object: string): Promise<number> {
+    let total = 0;
+    for (let shard = 0; shard < SHARDS; shard++) {
+      const params = { organization_id: organizationId, object, shard };
+      const row = await this.cassandra.first(count, params);
+      total += Number(row?.records.toString() ?? 0);
+    }
+    return total;
   }
 
   /** Every id of an object, a page at a time. Also ids whose record never came to be. */
