@@ -42,7 +42,7 @@ export class RecordIdsRepository {
   /** How many ids an object has: live records, and deleted ones, for they may come back. */
   async count(organizationId: string, object: string): Promise<number> {
     let total = 0;
-    for (let shard = 0; shard < SHARDS; shard++) {
+    for (let shard = 0; shard < RECORD_ID_SHARDS; shard++) {
       const params = { organization_id: organizationId, object, shard };
       const row = await this.cassandra.first(count, params);
       total += Number(row?.records.toString() ?? 0);
