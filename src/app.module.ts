@@ -14,6 +14,7 @@ import { ErrorFilter } from './common/error.filter';
 import { createValidationPipe } from './common/validation';
 import type { AppConfig } from './config/app-config';
 import { configModule } from './config/config.module';
+import { DealsModule } from './deals/deals.module';
 import { FieldsModule } from './fields/fields.module';
 import { HealthModule } from './health/health.module';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor';
@@ -21,6 +22,7 @@ import { IdempotencyModule } from './idempotency/idempotency.module';
 import { LimitsModule } from './limits/limits.module';
 import { LoggingModule } from './logging/logging.module';
 import { OrganizationsModule } from './organizations/organizations.module';
+import { PipelinesModule } from './pipelines/pipelines.module';
 import { SearchModule } from './search/search.module';
 import { UsersModule } from './users/users.module';
 
@@ -33,6 +35,8 @@ import { UsersModule } from './users/users.module';
     FieldsModule,
     CompaniesModule,
     ContactsModule,
+    PipelinesModule,
+    DealsModule,
     ActivitiesModule,
     SearchModule,
     ApiKeysModule,

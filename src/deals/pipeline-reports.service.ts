@@ -1,0 +1,124 @@
+import { Injectable } from '@nestjs/common';
+import type { Principal } from '../common/principal';
+import type { PipelineData } from '../pipelines/pipeline';
+import { PipelinesService } from '../pipelines/pipelines.service';
+import { reachOf } from '../records/record-access';
+import { RecordTotals } from '../records/record-totals.service';
+import { ALL, ownerScope } from '../records/scopes';
+import { deals } from './deal';
+import {
+  boardList,
+  conversionList,
+  conversionOf,
+  forecastList,
+  type Group,
+  sumMoney,
+} from './deal-totals';
+import { monthsOf } from './period';
+import type {
+  BoardStageDto,
+  ConversionDto,
+  ForecastQueryDto,
+  ForecastRowDto,
+  PeriodQueryDto,
+} from './pipeline-reports.dto';
+
+/** Totals that are read at a time: each is a statement for every bucket. */
+const LISTS_AT_ONCE = 6;
+
+/** What is in a pipeline, of the deals that the caller may see. */
+@Injectable()
+export class PipelineReports {
+  constructor(
+    private readonly pipelines: PipelinesService,
+    private readonly totals: RecordTotals,
+  ) {}
+
+  /** @throws AppError NOT_FOUND */
+  async board(caller: Principal, pipelineId: string): Promise<BoardStageDto[]> {
+    const stages = await this.stagesOf(caller, pipelineId);
+    const list = boardList(pipelineId, scopeOf(caller));
+    const parts = await this.groups(caller, [list]);
+    const sums = sumMoney(
+      stages,
+      parts.map((part) => ({ ...part, key: part.groups[0] })),
+    );
+    return stages.map(({ id, name, type, probability }) => ({
+      stage_id: id,
+      name,
+      type,
+      probability,
+      totals: sums.get(id) ?? [],
+    }));
+  }
+
+  /** @throws AppError NOT_FOUND, VALIDATION_FAILED */
+  async forecast(
+    caller: Principal,
+    pipelineId: string,
+    { group_by: groupBy, ...period }: ForecastQueryDto,
+  ): Promise<ForecastRowDto[]> {
+    const months = monthsOf(period, new Date(), 'ahead');
+    if (period.from === undefined && period.to === undefined) months.push('');
+    const stages = await this.stagesOf(caller, pipelineId);
+    const scope = scopeOf(caller);
+    const lists = months.map((month) => forecastList(pipelineId, month, scope));
+    const found = await this.groups(caller, lists);
+    const parts = found.map((part) => ({
+      ...part,
+      key: groupBy === 'owner' ? part.groups[3] : (months[lists.indexOf(part.list)] ?? ''),
+    }));
+    // What has no month, or no owner, stands at the end.
+    return [...sumMoney(stages, parts)]
+      .sort(([a], [b]) => order(a, b))
+      .flatMap(([key, sums]) => {
+        const value = key === '' ? null : key;
+        const group = groupBy === 'owner' ? { owner_id: value } : { month: value };
+        return sums.map((sum) => ({ ...group, ...sum }));
+      });
+  }
+
+  /** @throws AppError NOT_FOUND, VALIDATION_FAILED */
+  async conversion(
+    caller: Principal,
+    pipelineId: string,
+    period: PeriodQueryDto,
+  ): Promise<ConversionDto> {
+    const months = monthsOf(period, new Date(), 'back');
+    const stages = await this.stagesOf(caller, pipelineId);
+    const scope = scopeOf(caller);
+    const lists = months.map((month) => conversionList(pipelineId, month, scope));
+    return conversionOf(stages, await this.groups(caller, lists));
+  }
+
+  private async stagesOf(caller: Principal, pipelineId: string) {
+    const pipeline = await this.pipelines.get(caller, pipelineId);
+    return (pipeline.data as PipelineData).stages;
+  }
+
+  private async groups(
+    { organizationId }: Principal,
+    lists: readonly string[],
+  ): Promise<(Group & { list: string })[]> {
+    const found: (Group & { list: string })[] = [];
+    for (let at = 0; at < lists.length; at += LISTS_AT_ONCE) {
+      const some = lists.slice(at, at + LISTS_AT_ONCE).map(async (list) => {
+        const sums = await this.totals.sums(organizationId, deals.object, list);
+        return sums.map((sum) => ({ ...sum, list }));
+      });
+      found.push(...(await Promise.all(some)).flat());
+    }
+    return found;
+  }
+}
+
+/** What the caller may see decides which total is read: nothing is taken out of it afterwards. */
+function scopeOf(caller: Principal): string {
+  return reachOf(caller, deals, 'read') === 'all' ? ALL : ownerScope(caller.userId);
+}
+
+function order(a: string, b: string): number {
+  if (a === b) return 0;
+  if (a === '' || b === '') return a === '' ? 1 : -1;
+  return a < b ? -1 : 1;
+}
