@@ -66,7 +66,13 @@ describe('The OpenAPI document', () => {
     const { body } = (await api.get('/api/docs-json')) as { body: DocumentBody };
     const example = (schema: string) => body.components.schemas[schema]?.example ?? {};
     const { token } = await api.newAdmin();
-    const kinds = { companies: 'Company', contacts: 'Contact', activities: 'Activity' };
+    const kinds = {
+      companies: 'Company',
+      contacts: 'Contact',
+      pipelines: 'Pipeline',
+      deals: 'Deal',
+      activities: 'Activity',
+    };
     for (const [object, title] of Object.entries(kinds)) {
       const path = `/api/v1/${object}`;
       const created = await api.post(path, example(`${title}Input`), token);
