@@ -186,7 +186,7 @@ export function objectController(definition: RecordDefinition, service: Type<Obj
       @Caller() caller: Principal,
       @Param() { source, key }: ExternalKeyDto,
       @Body() body: RecordBody,
-      @Headers('if-match') ifMatch?: string,
+      @Headers('If-Match') ifMatch?: string,
     ) {
       const put = await this.service.putExternal(caller, source, key, body, ifMatch);
       return this.answer(caller, put.record, { status: put.created ? 201 : 200 });
@@ -207,7 +207,7 @@ export function objectController(definition: RecordDefinition, service: Type<Obj
     async get(
       @Caller() caller: Principal,
       @Param() { id }: RecordIdDto,
-      @Headers('if-none-match') ifNoneMatch?: string,
+      @Headers('If-None-Match') ifNoneMatch?: string,
     ) {
       const record = await this.service.get(caller, id);
       if (!isUnchanged(ifNoneMatch, record)) return this.answer(caller, record);
@@ -230,7 +230,7 @@ export function objectController(definition: RecordDefinition, service: Type<Obj
       @Caller() caller: Principal,
       @Param() { id }: RecordIdDto,
       @Body() body: RecordBody,
-      @Headers('if-match') ifMatch?: string,
+      @Headers('If-Match') ifMatch?: string,
     ) {
       return this.answer(caller, await this.service.patch(caller, id, body, ifMatch));
     }
@@ -247,7 +247,7 @@ export function objectController(definition: RecordDefinition, service: Type<Obj
     async remove(
       @Caller() caller: Principal,
       @Param() { id }: RecordIdDto,
-      @Headers('if-match') ifMatch?: string,
+      @Headers('If-Match') ifMatch?: string,
     ): Promise<void> {
       await this.service.remove(caller, id, ifMatch);
     }

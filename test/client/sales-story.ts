@@ -93,7 +93,7 @@ async function main(): Promise<void> {
     }),
   );
   expectEqual('stages so far', moved.stage_history?.length, 2);
-  const forecast = await dataOf(crm.dealsPipelinesForecast({ path: { id: pipeline.id } }));
+  const forecast = await dataOf(crm.pipelineReportsForecast({ path: { id: pipeline.id } }));
   const expected = Math.round((1_250_000 * (negotiation?.probability ?? 0)) / 100);
   expectEqual(
     'the forecast',

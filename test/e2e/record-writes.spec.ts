@@ -131,46 +131,50 @@ describe('A write of a record', () => {
       expect([other.status, other.headers.etag]).toEqual([200, '"1"']);
     });
 
-    it(`of ${String(WRITERS)} writers each loses no update of another`, async () => {
-      const { id } = await crm.create('companies', { name: 'Counter', size: 0 });
-      const path = `companies/${id}`;
-      let done = 0;
-      const seen = new Map<number, number>();
-      const writer = async () => {
-        for (let left = INCREMENTS; left > 0;) {
-          const { size, version } = await crm.read('companies', id);
-          const body = { size: Number(size) + 1 };
-          const answer = await crm.send('patch', path, body, {
-            'If-Match': `"${String(version)}"`,
-          });
-          seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
-          if (answer.status !== 200) {
-            // Fifty that come back at once would only get in each other's way.
-            await sleep(Math.random() * 1000);
-            continue;
+    it(
+      `of ${String(WRITERS)} writers each loses no update of another`,
+      async () => {
+        const { id } = await crm.create('companies', { name: 'Counter', size: 0 });
+        const path = `companies/${id}`;
+        let done = 0;
+        const seen = new Map<number, number>();
+        const writer = async () => {
+          for (let left = INCREMENTS; left > 0;) {
+            const { size, version } = await crm.read('companies', id);
+            const body = { size: Number(size) + 1 };
+            const answer = await crm.send('patch', path, body, {
+              'If-Match': `"${String(version)}"`,
+            });
+            seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
+            if (answer.status !== 200) {
+              // Fifty that come back at once would only get in each other's way.
+              await sleep(Math.random() * 1000);
+              continue;
+            }
+            left--;
+            done++;
           }
-          left--;
-          done++;
-        }
-      };
-      await Promise.all(Array.from({ length: WRITERS }, writer));
-      const total = WRITERS * INCREMENTS;
-      expect([...seen.keys()].filter((status) => ![200, 409, 412, 503].includes(status))).toEqual(
-        [],
-      );
-      expect([done, seen.get(200)]).toEqual([total, total]);
-      expect(await crm.read('companies', id)).toMatchObject({ size: total, version: total + 1 });
-      const events = (await crm.walk(`${path}/history`, { limit: 200 })) as unknown as {
-        version: number;
-        changes: { size: { to: number } };
-      }[];
-      expect(events.map(({ version }) => version)).toEqual(
-        Array.from({ length: total + 1 }, (_, at) => total + 1 - at),
-      );
-      expect(events.map(({ changes }) => changes.size.to)).toEqual(
-        Array.from({ length: total + 1 }, (_, at) => total - at),
-      );
-    }, 60_000 + 200 * WRITERS * INCREMENTS);
+        };
+        await Promise.all(Array.from({ length: WRITERS }, writer));
+        const total = WRITERS * INCREMENTS;
+        expect([...seen.keys()].filter((status) => ![200, 409, 412, 503].includes(status))).toEqual(
+          [],
+        );
+        expect([done, seen.get(200)]).toEqual([total, total]);
+        expect(await crm.read('companies', id)).toMatchObject({ size: total, version: total + 1 });
+        const events = (await crm.walk(`${path}/history`, { limit: 200 })) as unknown as {
+          version: number;
+          changes: { size: { to: number } };
+        }[];
+        expect(events.map(({ version }) => version)).toEqual(
+          Array.from({ length: total + 1 }, (_, at) => total + 1 - at),
+        );
+        expect(events.map(({ changes }) => changes.size.to)).toEqual(
+          Array.from({ length: total + 1 }, (_, at) => total - at),
+        );
+      },
+      60_000 + 200 * WRITERS * INCREMENTS,
+    );
   });
 
   describe('by PUT of an external id', () => {
