@@ -188,5 +188,6 @@ export function recordSchemas(): Record<string, JsonSchema> {
     schemas[`${title}BatchResult`] = batchResultSchema(title);
     schemas[`${title}Duplicate`] = duplicateSchema(title);
   }
+  for (const schema of Object.values(schemas)) schema.example ??= exampleOf(schema);
   return schemas;
 }

@@ -8,10 +8,10 @@ client.setConfig({ baseUrl });
 
 /** The data of an answer, or the end of the story. */
 async function dataOf<T>(
-  answer: Promise<{ data?: { data: T }; error?: unknown; response: Response }>,
+  answer: Promise<{ data?: { data: T }; error?: unknown; response?: Response }>,
 ): Promise<T> {
   const { data, error, response } = await answer;
-  if (!data) throw new Error(`${response.url} answered ${JSON.stringify(error)}`);
+  if (!data) throw new Error(`${response?.url ?? 'nobody'} answered ${JSON.stringify(error)}`);
   return data.data;
 }
 
