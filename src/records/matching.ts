@@ -3,13 +3,18 @@ import type { StoredRecord } from './record';
 import type { RecordDefinition } from './record-definition';
 import { fold, queryTerms, words } from './text';
 
+/** What a record is found by, and words of its name that are too short to be looked up. */
+function wordsOf(definition: RecordDefinition, record: StoredRecord): string[] {
+  return [...words(definition.nameOf(record.data)), ...recordTerms(definition, record)];
+}
+
 /** Whether each term begins a term of the record. */
 export function matchesTerms(
   definition: RecordDefinition,
   record: StoredRecord,
   terms: readonly string[],
 ): boolean {
-  const own = recordTerms(definition, record);
+  const own = wordsOf(definition, record);
   return terms.every((term) => own.some((one) => one.startsWith(term)));
 }
 
@@ -19,7 +24,7 @@ export function matchedTerms(
   record: StoredRecord,
   q: string,
 ): string[] {
-  const own = recordTerms(definition, record).sort((a, b) => a.length - b.length);
+  const own = wordsOf(definition, record).sort((a, b) => a.length - b.length);
   const matched = queryTerms(q).flatMap((term) => own.find((one) => one.startsWith(term)) ?? []);
   return [...new Set(matched)];
 }

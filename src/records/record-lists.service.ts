@@ -21,7 +21,7 @@ import {
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordsRepository } from './store/records.repository';
 import { ALL, listName, lookupScope, ownerScope, termList } from './scopes';
-import { fold, queryTerms, textSortKey } from './text';
+import { fold, queryTerms, TERM_PREFIX_LENGTH, textSortKey } from './text';
 
 /** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
 const SCAN_LIMIT = 1000;
@@ -231,7 +231,8 @@ export class RecordLists {
     const terms = queryTerms(q);
     const reach = reachOf(caller, definition, 'read');
     const scope = reach === 'all' ? ALL : ownerScope(caller.userId);
-    const rarest = await this.rarest(caller, definition, terms, scope);
+    const long = terms.filter((term) => term.length >= TERM_PREFIX_LENGTH);
+    const rarest = await this.rarest(caller, definition, long, scope);
     if (rarest === undefined) return undefined;
     const inAlphabet = matcher(caller, definition, query);
     return {

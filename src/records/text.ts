@@ -45,10 +45,10 @@ export function emailTerms(email: string): string[] {
   return [...words(local), fold(domain), fold(email)].map((term) => term.slice(0, TERM_LENGTH));
 }
 
-/** A number is found by its digits from the country on, from the area on, and by its last ones. */
+/** A number is found by its digits from the country on, and by its last 4 to 9. */
 export function phoneTerms(e164: string): string[] {
   const digits = e164.replace(/\D/g, '');
-  return [digits, ...[9, 7, 4].map((count) => digits.slice(-count))];
+  return [digits, ...[9, 8, 7, 6, 5, 4].map((count) => digits.slice(-count))];
 }
 
 /** Order-preserving text of a whole number. */
@@ -56,15 +56,15 @@ export function integerSortKey(value: number): string {
   return (BigInt(value) + (1n << 62n)).toString(16).padStart(16, '0');
 }
 
-/** The words of a search, as terms are spelt: an address or a number is one word. */
+/**
+ * The words of a search, as terms are spelt: an address or a number is one word. Some may be too
+ * short to be looked up, and can only be looked for in what others have found.
+ */
 export function queryTerms(q: string): string[] {
   if (/^[+\d][\d\s()./-]*$/.test(q)) return [q.replace(/\D/g, '')];
   const parts = fold(q).split(' ');
   const terms = parts.flatMap((part) =>
     part.includes('@') || /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(part) ? [part] : words(part),
   );
-  return [...new Set(terms)]
-    .filter((term) => term.length >= TERM_PREFIX_LENGTH)
-    .map((term) => term.slice(0, TERM_LENGTH))
-    .slice(0, QUERY_TERMS_MAX);
+  return [...new Set(terms)].map((term) => term.slice(0, TERM_LENGTH)).slice(0, QUERY_TERMS_MAX);
 }
