@@ -7,6 +7,7 @@ import type { Principal } from '../common/principal';
 import { remainingTime } from '../common/request-context';
 import { FieldsService } from '../fields/fields.service';
 import { ClaimsService, duplicate } from './claims.service';
+import { giveBack } from './give-back';
 import { listName, referenceScope } from './scopes';
 import {
   type MergeData,
@@ -162,7 +163,8 @@ export class RecordMerges {
     for await (const steps of this.steps.walk(organizationId, mergeId, loser.id)) {
       const inTime = await eachInTime(steps, async ({ object, id }) => {
         const key = { organizationId, object, id };
-        await this.turn(actor, definitionOf(object), key, loser.object, [winnerId, loser.id]);
+        const sides = { winnerId, loserId: loser.id };
+        await this.giveBack(actor, definitionOf(object), key, loser.object, sides);
       });
       if (!inTime) return;
     }
@@ -328,6 +330,28 @@ export class RecordMerges {
     });
   }
 
+  /** Gives a record back what `turn` took from it. */
+  private async giveBack(
+    actor: Actor,
+    definition: RecordDefinition,
+    key: RecordKey,
+    object: string,
+    sides: { winnerId: string; loserId: string },
+  ): Promise<void> {
+    const fields = await this.fields.of(key.organizationId, definition.object);
+    const references = referencesOf(definition, fields).filter((one) => one.object === object);
+    await this.update(actor, definition, key, async (base) => {
+      if (base.state !== 'live') return undefined;
+      const events = await this.writer.eventsSince(key, 1);
+      const turns = events.filter(({ kind }) => kind === 'repointed').map(({ changes }) => changes);
+      const data = references.reduce(
+        (changed: RecordData, reference) => giveBack(reference, changed, turns, sides),
+        base.data,
+      );
+      return data === base.data ? undefined : { state: 'live', data, kind: 'repointed' };
+    });
+  }
+
   /** @throws AppError DUPLICATE where a unique value of a loser has gone to somebody else */
   private async checkFree(
     definition: RecordDefinition,
@@ -376,13 +400,13 @@ export class RecordMerges {
     actor: Actor,
     definition: RecordDefinition,
     key: RecordKey,
-    decide: (base: StoredRecord) => Draft | undefined,
+    decide: (base: StoredRecord) => Draft | undefined | Promise<Draft | undefined>,
     operationId = timeOrderedId(),
   ): Promise<StoredRecord> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const base = await this.records.find(key, true);
       if (!base) throw new AppError('NOT_FOUND');
-      const draft = decide(base);
+      const draft = await decide(base);
       if (!draft) return base;
       const written = await this.writer.write(definition, actor, key, base, draft, operationId);
       if (written) return written;
