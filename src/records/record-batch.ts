@@ -42,6 +42,7 @@ export const batchSchema = z.strictObject({
       description:
         'create: `{data}`; update: `{id, version?, data}`; upsert: `{source, key, data}` by external ' +
         'id; delete: `{id, version?}`.',
+      example: [{ data: {} }],
     }),
 });
 
