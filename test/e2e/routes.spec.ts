@@ -22,6 +22,14 @@ const PUBLIC = [
 /** Routes where a token is welcome and not needed. */
 const OPTIONAL = ['POST /api/auth/register'];
 
+/** For each kind of record one to be created. */
+const RECORDS: Record<string, object> = {
+  companies: { name: 'Acme' },
+  contacts: { last_name: 'Jones' },
+  activities: { kind: 'note', subject: 'Called' },
+};
+const isExternal = (path: string) => path.includes('/external/');
+
 interface Media {
   schema?: unknown;
   example?: unknown;
@@ -122,10 +130,16 @@ describe('Every route', () => {
       '/api/auth/sessions/': first(idOf(sessions)),
       '/api/v1/fields/': first(idOf(added)),
     };
-    const byId = operations.filter(({ path }) => /\{(id|key)\}/.test(path));
+    for (const [object, record] of Object.entries(RECORDS)) {
+      const created = await server.api.post(`/api/v1/${object}`, record, foreign.token);
+      ids[`/api/v1/${object}/`] = first(idOf(created));
+    }
+    // A key of another system is nobody's until somebody puts a record there: see below.
+    const byId = operations.filter(({ path }) => /\{(id|key)\}/.test(path) && !isExternal(path));
     expect(byId.length).toBeGreaterThan(0);
     for (const { name, method, path } of byId) {
-      const body = method === 'get' || method === 'delete' ? undefined : {};
+      const write = path.endsWith('/merge') ? { loser_ids: [UNKNOWN_ID.replace(/.$/, '2')] } : {};
+      const body = method === 'get' || method === 'delete' ? undefined : write;
       const [, id] = Object.entries(ids).find(([prefix]) => path.startsWith(prefix)) ?? [];
       // A new kind of id needs a line above.
       expect([name, id]).toEqual([name, expect.stringMatching(/^([0-9a-f-]{36}|tier)$/)]);
@@ -142,10 +156,44 @@ describe('Every route', () => {
         '/api/v1/api-keys',
         '/api/auth/sessions',
         '/api/v1/fields/contacts',
+        ...Object.keys(RECORDS).map((object) => `/api/v1/${object}`),
       ].map((path) => server.api.get(path, foreign.token)),
     );
     expect(left.map((response) => first(idOf(response)))).toEqual(Object.values(ids));
     expect(left[1]?.body).toMatchObject({ data: [{ status: 'pending' }] });
+    for (const { body } of left.slice(5)) expect(body).toMatchObject({ data: [{ version: 1 }] });
+  });
+
+  it('D2: gives a deleted record of another organization back to nobody else', async () => {
+    const [admin, foreign] = await Promise.all([server.api.newAdmin(), server.api.newAdmin()]);
+    for (const [object, record] of Object.entries(RECORDS)) {
+      const path = `/api/v1/${object}`;
+      const created = await server.api.post(path, record, foreign.token);
+      const url = `${path}/${(created.body as { data: { id: string } }).data.id}`;
+      await server.api.delete(url, foreign.token);
+      const theirs = await server.api.post(`${url}/restore`, undefined, admin.token);
+      expect([object, theirs.status]).toEqual([object, 404]);
+      const own = await server.api.post(`${url}/restore`, undefined, foreign.token);
+      expect([object, own.status]).toEqual([object, 200]);
+    }
+  });
+
+  it('D2: has keys of other systems for each organization', async () => {
+    const [admin, foreign] = await Promise.all([server.api.newAdmin(), server.api.newAdmin()]);
+    const external = operations.filter(({ path }) => isExternal(path));
+    expect(external.length).toBeGreaterThanOrEqual(Object.keys(RECORDS).length);
+    for (const { name, method, path } of external) {
+      const object = path.split('/')[3] ?? '';
+      const record = RECORDS[object] ?? {};
+      const url = fillPath(path, { key: '4711' });
+      const theirs = await server.api.call(method, url, record, foreign.token);
+      const own = await server.api.call(method, url, record, admin.token);
+      expect([name, theirs.status, own.status]).toEqual([name, 201, 201]);
+      const [one, other] = [theirs, own].map(({ body }) => (body as { data: { id: string } }).data);
+      expect(one?.id).not.toBe(other?.id);
+      const left = await server.api.get(`/api/v1/${object}/${one?.id ?? ''}`, foreign.token);
+      expect(left.body).toMatchObject({ data: one });
+    }
   });
 
   it('is documented: summary, operation id, examples and error answers', () => {
@@ -200,19 +248,24 @@ describe('Every route', () => {
       enum?: unknown[];
       $ref?: string;
       allOf?: unknown[];
+      properties?: Record<string, Property>;
+      items?: Property;
     }
-    const schemas = (document.components?.schemas ?? {}) as Record<
-      string,
-      { properties?: Record<string, Property>; example?: unknown }
-    >;
-    for (const [schema, { properties, example }] of Object.entries(schemas)) {
-      // Schemas of records have one for the whole.
-      if (schema === 'Error' || example !== undefined) continue;
-      for (const [field, property] of Object.entries(properties ?? {})) {
-        // An example would be sent along by Swagger UI, and no invitation of that token exists.
-        if (field === 'invitation_token') continue;
-        const shown = property.example ?? property.enum ?? property.$ref ?? property.allOf;
-        expect([schema, field, shown]).not.toContain(undefined);
+    const schemas = (document.components?.schemas ?? {}) as Record<string, Property>;
+    const isShown = (property: Property): boolean => {
+      const { $ref, allOf, properties, items } = property;
+      // Null is an example, too: of a reference there is none that would work.
+      if ('example' in property || (property.enum ?? $ref ?? allOf) !== undefined) return true;
+      if (items) return isShown(items);
+      return properties !== undefined && Object.values(properties).every(isShown);
+    };
+    for (const [schema, property] of Object.entries(schemas)) {
+      // A whole example is better than one of each field: all of it is sent along by Swagger UI.
+      if (schema === 'Error' || 'example' in property) continue;
+      for (const [field, one] of Object.entries(property.properties ?? {})) {
+        // No invitation of an example's token exists.
+        const shown = field === 'invitation_token' || isShown(one);
+        expect([schema, field, shown]).toEqual([schema, field, true]);
       }
     }
   });

@@ -5,5 +5,9 @@ export const UNKNOWN_KEY = 'nobodys_key';
 
 /** A path of the OpenAPI document with its parameters filled in: what is not told, nobody has. */
 export function fillPath(path: string, { id = UNKNOWN_ID, key = UNKNOWN_KEY } = {}): string {
-  return path.replace('{object}', 'contacts').replace('{id}', id).replace('{key}', key);
+  return path
+    .replace('{object}', 'contacts')
+    .replace('{source}', 'erp')
+    .replace('{id}', id)
+    .replace('{key}', key);
 }

@@ -21,7 +21,7 @@ export interface ResultBody {
   error?: { code: string; details: unknown };
 }
 
-export const UNKNOWN_ID = '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11';
+export { UNKNOWN_ID } from './paths';
 
 export const dataOf = (response: Response) => (response.body as { data: RecordBody }).data;
 export const idsOf = (records: readonly { id: string }[]) => records.map(({ id }) => id);
