@@ -38,7 +38,6 @@ export const batchSchema = z.strictObject({
     .min(1)
     .max(BATCH_MAX)
     .meta({
-      example: [{ data: {} }],
       description:
         'create: `{data}`; update: `{id, version?, data}`; upsert: `{source, key, data}` by external ' +
         'id; delete: `{id, version?}`.',

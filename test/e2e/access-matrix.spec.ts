@@ -25,6 +25,7 @@ const EVERYBODY: CallerKind[] = [...CALLERS];
 const KEYS_TOO: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger', 'key'];
 const PEOPLE: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger'];
 const ADMINS: CallerKind[] = ['admin', 'stranger'];
+const PIPELINES: CallerKind[] = ['manager', ...ADMINS, 'key'];
 
 const WRITERS: CallerKind[] = ['member', 'manager', 'admin', 'stranger', 'key'];
 
@@ -83,7 +84,16 @@ const MATRIX: Record<string, CallerKind[]> = {
   'DELETE /api/v1/fields/{object}/{key}': [...ADMINS, 'key'],
   ...rowsOf('companies'),
   ...rowsOf('contacts'),
+  ...rowsOf('deals'),
   ...rowsOf('activities'),
+  'GET /api/v1/pipelines': KEYS_TOO,
+  'POST /api/v1/pipelines': PIPELINES,
+  'GET /api/v1/pipelines/{id}': KEYS_TOO,
+  'PATCH /api/v1/pipelines/{id}': PIPELINES,
+  'DELETE /api/v1/pipelines/{id}': PIPELINES,
+  'GET /api/v1/pipelines/{id}/board': KEYS_TOO,
+  'GET /api/v1/pipelines/{id}/forecast': KEYS_TOO,
+  'GET /api/v1/pipelines/{id}/conversion': KEYS_TOO,
   'GET /api/v1/search': KEYS_TOO,
   'GET /api/v1/invitations': ADMINS,
   'POST /api/v1/invitations': ADMINS,
