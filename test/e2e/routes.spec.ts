@@ -80,7 +80,11 @@ describe('Every route', () => {
       for (const method of methods.filter((one) => !(one in Object.prototype))) {
         const handler = prototype[method];
         const isRoute = typeof handler === 'function' && Reflect.hasMetadata('path', handler);
-        if (method !== 'constructor' && isRoute && reflector.get<Access | undefined>(ACCESS_KEY, handler) === undefined) {
+        if (
+          method !== 'constructor' &&
+          isRoute &&
+          reflector.get<Access | undefined>(ACCESS_KEY, handler) === undefined
+        ) {
           silent.push(`${name}.${method}`);
         }
       }
