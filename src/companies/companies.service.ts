@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { validationFailed } from '../common/errors';
+import { AppError, validationFailed } from '../common/errors';
 import type { Principal } from '../common/principal';
 import { ObjectService } from '../records/object.service';
 import { RecordKit } from '../records/record-kit';
@@ -22,15 +22,36 @@ export class CompaniesService extends ObjectService<CompanyData> {
     base?: StoredRecord<CompanyData>,
   ): Promise<CompanyData> {
     if (!base || data.parent_id === null || data.parent_id === base.data.parent_id) return data;
-    let parent: string | null = data.parent_id;
-    for (let depth = 0; parent !== null; depth++) {
-      if (parent === base.id || depth === DEPTH_MAX) {
-        const message = 'parent_id must not lead back to the company itself';
-        throw validationFailed([{ field: 'parent_id', rule: 'noCycle', message }]);
-      }
-      const above = await this.kit.records.find(this.key(caller, parent));
-      parent = (above?.data as CompanyData | undefined)?.parent_id ?? null;
+    const above = await this.companiesAbove(caller, data);
+    if (above.includes(base.id) || above.length > DEPTH_MAX) {
+      const message = 'parent_id must not lead back to the company itself';
+      throw validationFailed([{ field: 'parent_id', rule: 'noCycle', message }]);
     }
     return data;
+  }
+
+  /** A company that is merged with one above it would belong to itself. */
+  protected override async checkMerge(
+    caller: Principal,
+    winner: StoredRecord<CompanyData>,
+    losers: readonly StoredRecord<CompanyData>[],
+  ): Promise<void> {
+    const all = [winner, ...losers];
+    const above = await Promise.all(all.map(({ data }) => this.companiesAbove(caller, data)));
+    if (!all.some(({ id }) => above.flat().includes(id))) return;
+    throw new AppError('UNPROCESSABLE', {
+      message: 'One of the companies belongs to another of them: change its parent_id first.',
+    });
+  }
+
+  /** The ids of the companies that one belongs to, directly or over others: one too many at most. */
+  private async companiesAbove(caller: Principal, { parent_id }: CompanyData): Promise<string[]> {
+    const above: string[] = [];
+    for (let next = parent_id; next !== null && above.length <= DEPTH_MAX;) {
+      above.push(next);
+      const parent = await this.kit.records.find(this.key(caller, next));
+      next = (parent?.data as CompanyData | undefined)?.parent_id ?? null;
+    }
+    return above;
   }
 }

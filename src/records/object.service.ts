@@ -53,6 +53,13 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
   /** Refuses a removal that would leave others without something they need. */
   protected checkRemoval?(caller: Principal, record: StoredRecord<D>): Promise<void>;
 
+  /** Refuses a merge that is allowed for records in general. */
+  protected checkMerge?(
+    caller: Principal,
+    winner: StoredRecord<D>,
+    losers: readonly StoredRecord<D>[],
+  ): Promise<void>;
+
   /** @throws AppError NOT_FOUND, also for a record that the caller may not see */
   async get(caller: Principal, id: string): Promise<StoredRecord> {
     const record = await this.kit.records.find(this.key(caller, id));
@@ -210,7 +217,9 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       throw validationFailed([{ field: 'loser_ids', rule: 'others', message }]);
     }
     const winner = await this.get(caller, id);
-    return this.kit.merges.merge(caller, this.definition, winner, loserIds);
+    return this.kit.merges.merge(caller, this.definition, winner, loserIds, (losers) =>
+      this.checkMerge?.(caller, winner as StoredRecord<D>, losers as StoredRecord<D>[]),
+    );
   }
 
   /** The versions of a record, newest first; also of one that is deleted. @throws AppError NOT_FOUND */

@@ -79,13 +79,14 @@ export class RecordMerges {
     definition: RecordDefinition,
     winner: StoredRecord,
     loserIds: readonly string[],
+    checkMerge: (losers: readonly StoredRecord[]) => Promise<void> | undefined,
   ): Promise<StoredRecord> {
     const { organizationId } = caller;
     const mergeId = newId('merge');
     const key = { organizationId, object: merges.object, id: mergeId };
     const begun = isReplay() ? await this.records.find(key, true) : undefined;
     if (!begun) {
-      await this.check(caller, definition, winner, loserIds);
+      await checkMerge(await this.check(caller, definition, winner, loserIds));
       const data: MergeData = {
         owner_id: caller.userId,
         tags: [],
@@ -181,7 +182,7 @@ export class RecordMerges {
     definition: RecordDefinition,
     winner: StoredRecord,
     loserIds: readonly string[],
-  ): Promise<void> {
+  ): Promise<StoredRecord[]> {
     demand(caller, definition, 'update', winner.data);
     const { organizationId } = caller;
     const found = await this.records.findMany(organizationId, definition.object, loserIds);
@@ -207,6 +208,7 @@ export class RecordMerges {
     );
     try {
       parseRecord(definition, fields, writablePart(definition, data));
+      return losers;
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       throw new AppError('UNPROCESSABLE', {

@@ -1,6 +1,15 @@
 import { countStatuses } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
-import { Crm, dataOf, expectDuplicate, faultsOf, UNKNOWN_ID } from '../support/records';
+import { expectError } from '../support/envelope';
+import {
+  Crm,
+  dataOf,
+  expectDuplicate,
+  faultsOf,
+  idsOf,
+  type RecordBody,
+  UNKNOWN_ID,
+} from '../support/records';
 
 describe('Companies', () => {
   let server: TestApp;
@@ -122,6 +131,39 @@ describe('Companies', () => {
     expect(await crm.read('companies', a.id)).toMatchObject({ version: 1, parent_id: null });
     await crm.patch('companies', b.id, { parent_id: null });
     expect(await crm.patch('companies', a.id, { parent_id: c.id })).toMatchObject({ version: 2 });
+  });
+
+  it('are not merged with one above or below them, which would belong to itself then', async () => {
+    const top = await company('Top');
+    const middle = await company('Middle', top);
+    const bottom = await company('Bottom', middle);
+    const other = await company('Other');
+    const merge = (winner: RecordBody, ...losers: RecordBody[]) =>
+      crm.send('post', `companies/${winner.id}/merge`, { loser_ids: idsOf(losers) });
+    for (const [winner, ...losers] of [
+      [top, middle],
+      [middle, top],
+      [top, bottom],
+      [bottom, top],
+      [other, middle, bottom],
+    ] as [RecordBody, ...RecordBody[]][]) {
+      const refused = await merge(winner, ...losers);
+      expect(refused.status).toBe(422);
+      expectError(refused.body, 'UNPROCESSABLE');
+    }
+    expect((await crm.page('companies')).data.map(({ version }) => version)).toEqual([1, 1, 1, 1]);
+    expect((await merge(other, middle)).status).toBe(200);
+    expect(await crm.read('companies', other.id)).toMatchObject({ parent_id: top.id });
+    expect(await crm.read('companies', bottom.id)).toMatchObject({ parent_id: other.id });
+  });
+
+  it('belong to twenty others, one above the other, and to no more', async () => {
+    const all = [await company('0')];
+    for (let at = 1; at <= 21; at++) all.push(await company(String(at), all.at(-1)));
+    const last = await company('Last');
+    const move = (parent_id?: string) => crm.send('patch', `companies/${last.id}`, { parent_id });
+    expect((await move(all[19]?.id)).status).toBe(200);
+    expect(faultsOf(await move(all[20]?.id))).toEqual(['parent_id noCycle']);
   });
 
   it('belong to a live company of their own organization', async () => {
