@@ -12,23 +12,21 @@ import { type UniqueClaim, UniqueValuesRepository } from './store/unique-values.
 /** How long a claim waits for another write to be decided, before it gives up. */
 const PATIENCE_MS = 2000;
 const ATTEMPTS = 20;
+const TIDY_ATTEMPTS = 5;
 
 /** A claim that was found before a commit, to be released after it. */
 export interface HeldClaim extends UniqueValue {
   operationId: string;
 }
 
-/** What became of claiming several values. */
-interface Claimed {
-  /** The claims that are this write's alone, to be released should it fail. */
-  made: HeldClaim[];
-  /**
-   * Whether some were there already, made by another write of the same record. They are renewed, and
-   * not for this write to take away: the other one may yet commit, or has.
-   */
-  renewed: boolean;
-  /** Why there are none. */
-  refused: Error | undefined;
+/** What came of the claims of one write. */
+export interface Claiming {
+  /** Why the write must not go on, if it must not. */
+  refused?: unknown;
+  /** Claims of this write alone, to be released if it does not commit. */
+  own: HeldClaim[];
+  /** Some were there before, of another write of the same record that may commit on them yet. */
+  shared: boolean;
 }
 
 /**
@@ -49,26 +47,32 @@ export class ClaimsService {
   }
 
   /**
-   * Claims values for a write that is to commit on top of what was read before: all, or none and the
-   * reason, which is DUPLICATE with the record that has the value, or CONFLICT while one is undecided.
+   * Claims values for a write that is to commit on top of what was read before. Refused with
+   * DUPLICATE and the record that has the value, or with CONFLICT while one is undecided: then the
+   * others are still claimed, and the caller releases his own.
    */
   async claim(
     definition: RecordDefinition,
     key: RecordKey,
     uniques: readonly UniqueValue[],
-    operationId: string,
-  ): Promise<Claimed> {
+  ): Promise<Claiming> {
+    // Not the mark of the write: should it be repeated, its claims are told from the first one's.
+    const operationId = randomId();
+    const shared = new Set<UniqueValue>();
     const results = await Promise.allSettled(
-      uniques.map((unique) => this.claimOne(definition, key, unique, operationId)),
+      uniques.map((unique) =>
+        this.claimOne(definition, key, unique, operationId, () => shared.add(unique)),
+      ),
     );
-    const how = results.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
-    const made = uniques
-      .filter((_, index) => how[index] === 'made')
-      .map((unique) => ({ ...unique, operationId }));
-    const refused = results.find((result) => result.status === 'rejected')?.reason as
-      Error | undefined;
-    if (refused) await this.release(key, made);
-    return { made, renewed: how.includes('renewed'), refused };
+    const refusals = results
+      .filter((result) => result.status === 'rejected')
+      .map((result): unknown => result.reason);
+    return {
+      // A failure that leaves something in doubt tells more than a refusal.
+      refused: refusals.find((one) => !isRefusal(one)) ?? refusals[0],
+      own: uniques.filter((one) => !shared.has(one)).map((one) => ({ ...one, operationId })),
+      shared: shared.size > 0,
+    };
   }
 
   /** Takes claims away that are still what they were. */
@@ -105,15 +109,22 @@ export class ClaimsService {
     return record && hasUnique(definition, record, unique) ? record : undefined;
   }
 
-  /** Takes away what a write left behind that was cut off: claims nobody stands behind. */
+  /**
+   * Takes away what a write left behind that was cut off: claims nobody stands behind.
+   * @throws AppError CONFLICT while another write of the record may still commit on one
+   */
   async tidy(
     definition: RecordDefinition,
     key: RecordKey,
     uniques: readonly UniqueValue[],
   ): Promise<void> {
     for (const unique of uniques) {
-      const claim = await this.values.find(key.organizationId, key.object, unique);
-      if (claim?.id === key.id) await this.reclaim(definition, key, unique, claim);
+      for (let attempt = 1; ; attempt++) {
+        const claim = await this.values.find(key.organizationId, key.object, unique, true);
+        if (claim?.id !== key.id) break;
+        if ((await this.reclaim(definition, key, unique, claim)) !== 'undecided') break;
+        if (attempt === TIDY_ATTEMPTS) throw contended();
+      }
     }
   }
 
@@ -122,22 +133,23 @@ export class ClaimsService {
     key: RecordKey,
     unique: UniqueValue,
     operationId: string,
-  ): Promise<'made' | 'renewed'> {
+    onShared: () => void,
+  ): Promise<void> {
     const { organizationId, object, id } = key;
     const giveUpAt = Date.now() + PATIENCE_MS;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      if (await this.values.claim(organizationId, object, unique, id, operationId)) return 'made';
+      if (await this.values.claim(organizationId, object, unique, id, operationId)) return;
       const found = await this.values.find(organizationId, object, unique, true);
       if (!found) continue;
       if (found.id === id) {
-        // Of another write of the same record: a release that is under way must not hit this one.
-        const renewed = await this.values.renew(organizationId, object, unique, found, operationId);
-        if (renewed) return 'renewed';
+        // Of another write of this record. A release of it that is under way must not hit ours.
+        onShared();
+        if (await this.values.renew(organizationId, object, unique, found, operationId)) return;
         continue;
       }
-      const owner = await this.records.find({ organizationId, object, id: found.id }, true);
-      if (owner && hasUnique(definition, owner, unique)) throw duplicate(unique, found.id);
-      if (await this.reclaim(definition, { ...key, id: found.id }, unique, found)) continue;
+      const outcome = await this.reclaim(definition, { ...key, id: found.id }, unique, found);
+      if (outcome === 'owned') throw duplicate(unique, found.id);
+      if (outcome === 'released') continue;
       // The other write is under way: it will be decided in a moment.
       if (Date.now() > giveUpAt) break;
       await sleep(10 * attempt * (0.5 + Math.random()));
@@ -147,21 +159,26 @@ export class ClaimsService {
 
   /**
    * Takes a claim away whose write has had its time. The fence comes first: a write that is still on
-   * its way cannot commit any more. False: it has committed, or its time is not over.
+   * its way cannot commit any more.
    */
   private async reclaim(
     definition: RecordDefinition,
     key: RecordKey,
     unique: UniqueValue,
     claim: UniqueClaim,
-  ): Promise<boolean> {
+  ): Promise<'owned' | 'undecided' | 'released'> {
     const record = await this.records.find(key, true);
-    if (record && hasUnique(definition, record, unique)) return false;
-    if (Date.now() - claim.claimedAt.getTime() < this.leaseMs) return false;
-    if (!(await this.records.fence(key, record, randomId()))) return false;
+    if (record && hasUnique(definition, record, unique)) return 'owned';
+    if (Date.now() - claim.claimedAt.getTime() < this.leaseMs) return 'undecided';
+    if (!(await this.records.fence(key, record, randomId()))) return 'undecided';
     await this.values.release(key.organizationId, key.object, unique, claim.operationId);
-    return true;
+    return 'released';
   }
+}
+
+/** True for an answer that leaves no doubt: nothing was written. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof AppError && error.status < 500;
 }
 
 /** 409 that names the record in the way. */

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { v4 as randomId, v7 as timeOrderedId } from 'uuid';
-import { AppError } from '../common/errors';
+import { v7 as timeOrderedId } from 'uuid';
 import type { AppConfig } from '../config/app-config';
 import type { Field } from '../fields/field';
 import { FieldsService } from '../fields/fields.service';
-import { ClaimsService } from './claims.service';
+import { ClaimsService, isRefusal } from './claims.service';
 import { derive, deriveStale, without } from './derive';
 import {
   type Actor,
@@ -21,7 +20,7 @@ import { DerivedRowsRepository } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordIdsRepository } from './store/record-ids.repository';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
+import { WriteIntentsRepository } from './store/write-intents.repository';
 
 /** What an intent of a write says, for whoever has to finish it. */
 export interface WriteDetail {
@@ -85,7 +84,7 @@ export class RecordWriter {
     };
     const [intent, held] = await Promise.all([
       this.intents.add({
-        ...intentOf(key, timeOrderedId()),
+        ...newIntent(key),
         kind: 'write',
         detail: JSON.stringify(detail),
       }),
@@ -93,24 +92,22 @@ export class RecordWriter {
       base ? undefined : this.ids.add(key.organizationId, key.object, key.id),
       record.state === 'deleted' ? this.planPurge(key, record.updatedAt) : undefined,
     ]);
-    // Not the mark of the write: should this be a repeat, its claims are told from the first one's.
-    const claimMark = randomId();
-    const claims = await this.claims.claim(definition, key, claimed, claimMark);
-    if (claims.refused) {
-      const decided = claims.refused instanceof AppError && claims.refused.status < 500;
-      if (decided) await this.abandon(intent, claims);
-      throw claims.refused;
-    }
-    const committed = await this.records.commit({
-      record,
-      kind: draft.kind,
-      actor,
-      changes: draft.state === 'purged' ? {} : changesBetween(base?.data, draft.data),
-      expectedOperationId: base?.operationId ?? null,
-    });
+    const claims = await this.claims.claim(definition, key, claimed);
+    const committed =
+      claims.refused === undefined &&
+      (await this.records.commit({
+        record,
+        kind: draft.kind,
+        actor,
+        changes: draft.state === 'purged' ? {} : changesBetween(base?.data, draft.data),
+        expectedOperationId: base?.operationId ?? null,
+      }));
     if (!committed) {
-      await this.claims.release(key, claims.made);
-      await this.abandon(intent, claims);
+      await this.claims.release(key, claims.own);
+      // What others may count on is left to the sweeper, which looks at the record first.
+      const isOver = claims.refused === undefined || isRefusal(claims.refused);
+      if (isOver && !claims.shared) await this.intents.remove(intent);
+      if (claims.refused !== undefined) throw claims.refused as Error;
       return undefined;
     }
     await this.writeDerived(definition, fields, record, base);
@@ -150,11 +147,6 @@ export class RecordWriter {
     }
   }
 
-  /** A claim that was renewed stays, and so does the intent: the sweeper sees what is left of it. */
-  private async abandon(intent: WriteIntent, { renewed }: { renewed: boolean }): Promise<void> {
-    if (!renewed) await this.intents.remove(intent);
-  }
-
   private async writeDerived(
     definition: RecordDefinition,
     fields: readonly Field[],
@@ -173,14 +165,15 @@ export class RecordWriter {
 
   private async planPurge(key: RecordKey, deletedAt: Date): Promise<void> {
     await this.intents.add(
-      { ...intentOf(key, timeOrderedId()), kind: 'purge', detail: '' },
+      { ...newIntent(key), kind: 'purge', detail: '' },
       new Date(deletedAt.getTime() + this.retentionMs),
     );
   }
 }
 
-function intentOf({ organizationId, object, id }: RecordKey, operationId: string) {
-  return { id: operationId, organizationId, object, recordId: id };
+/** Every attempt has one of its own: that of a repeat must not stand for that of the first. */
+function newIntent({ organizationId, object, id }: RecordKey) {
+  return { id: timeOrderedId(), organizationId, object, recordId: id };
 }
 
 function nextVersion(
