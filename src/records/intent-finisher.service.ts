@@ -6,9 +6,10 @@ import { AppError } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
 import { ClaimsService } from './claims.service';
 import type { MergeData } from './merge';
+import { MergeReferences } from './merge-references.service';
 import type { Draft, RecordData } from './record';
 import { definitionOf } from './record-definition';
-import { RecordMerges, type UndoDetail } from './record-merges.service';
+import { RecordMerges } from './record-merges.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
 import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
@@ -30,6 +31,7 @@ export class IntentFinisher {
     private readonly writer: RecordWriter,
     private readonly claims: ClaimsService,
     private readonly merger: RecordMerges,
+    private readonly references: MergeReferences,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -80,14 +82,15 @@ export class IntentFinisher {
   }
 
   private async finishMerge(key: RecordKey, detail: string): Promise<void> {
+    const { organizationId, id: mergeId } = key;
+    await this.merger.run(organizationId, mergeId);
     const merge = await this.records.find(key, true);
-    if (!merge) return;
-    const { organizationId, createdBy: userId, id: mergeId, data } = merge;
-    if (detail === '') return this.merger.run({ organizationId, userId }, mergeId);
-    const { loserId, winnerId } = JSON.parse(detail) as UndoDetail;
-    const { object } = data as MergeData;
+    if (detail === '' || !merge) return;
+    const { loserId, winnerId } = JSON.parse(detail) as { loserId: string; winnerId: string };
+    const { object } = merge.data as MergeData;
     const loser = await this.records.find({ organizationId, object, id: loserId }, true);
-    if (loser) await this.merger.turnBack({ userId }, loser, { winnerId, mergeId });
+    const actor = { userId: merge.createdBy };
+    if (loser) await this.references.giveBack(actor, loser, { winnerId, mergeId });
   }
 
   /** Deletes the data of a record that has been deleted for long enough. */

@@ -113,3 +113,29 @@ function part(winner: unknown, loser: unknown, before: unknown): unknown {
   }
   return winner;
 }
+
+/** The data without the values that have gone to somebody else: they stay with the loser. */
+export function withoutValues(data: RecordData, values: ReadonlySet<string>): RecordData {
+  const keep = (value: unknown): unknown => {
+    if (Array.isArray(value)) {
+      return value.filter((entry: unknown) => {
+        const text =
+          typeof entry === 'object' && entry !== null
+            ? (entry as { value?: unknown }).value
+            : entry;
+        return typeof text !== 'string' || !values.has(text);
+      });
+    }
+    return value;
+  };
+  const drop = (map: Record<string, unknown>) =>
+    Object.fromEntries(Object.entries(map).filter(([, value]) => !values.has(String(value))));
+  const kept = Object.fromEntries(
+    Object.entries(data).map(([field, value]) => [field, keep(value)]),
+  );
+  return {
+    ...kept,
+    custom: drop(data.custom),
+    external_ids: drop(data.external_ids),
+  } as RecordData;
+}

@@ -4,6 +4,7 @@ import { FieldsService } from '../fields/fields.service';
 import { UsersService } from '../users/users.service';
 import { ClaimsService } from './claims.service';
 import { RecordLists } from './record-lists.service';
+import { MergeReferences } from './merge-references.service';
 import { RecordMerges } from './record-merges.service';
 import { RecordTimeline } from './record-timeline.service';
 import { RecordWriter } from './record-writer.service';
@@ -18,6 +19,7 @@ export class RecordKit {
     readonly claims: ClaimsService,
     readonly lists: RecordLists,
     readonly merges: RecordMerges,
+    readonly mergeReferences: MergeReferences,
     readonly timeline: RecordTimeline,
     readonly fields: FieldsService,
     readonly users: UsersService,

@@ -1,14 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
 import { AppError, contended } from '../common/errors';
-import { derivedId, isReplay, newId } from '../common/operation';
+import { isReplay, newId } from '../common/operation';
 import type { Principal } from '../common/principal';
-import { remainingTime } from '../common/request-context';
 import { FieldsService } from '../fields/fields.service';
 import { ClaimsService, duplicate } from './claims.service';
-import { giveBack } from './give-back';
-import { listName, referenceScope } from './scopes';
 import {
   type MergeData,
   type MergedData,
@@ -17,40 +13,21 @@ import {
   undoneMark,
   united,
   withMark,
+  withoutValues,
 } from './merge';
+import { MergeReferences } from './merge-references.service';
 import type { Actor, Draft, RecordData, StoredRecord } from './record';
 import { canRead, demand } from './record-access';
 import { parseRecord, writablePart } from './record-body';
-import {
-  allDefinitions,
-  definitionOf,
-  type RecordDefinition,
-  type Reference,
-  uniquesOf,
-} from './record-definition';
+import { definitionOf, type RecordDefinition, uniquesOf } from './record-definition';
+import { RecordUpdater } from './record-updater.service';
 import { RecordWriter } from './record-writer.service';
-import { referencesOf } from './references';
-import { DerivedRowsRepository } from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
-import { MergeStepsRepository } from './store/merge-steps.repository';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
 import { WriteIntentsRepository } from './store/write-intents.repository';
 
 const ATTEMPTS = 12;
-const PAGE = 200;
 /** Merged records are looked up for the story of the winner: that must stay a page's work. */
 const MERGED_MAX = 50;
-const HIGHEST = '\u{10FFFF}';
-/** Records that are turned at a time. */
-const AT_ONCE = 8;
-/** Time of a request that is left for its answer. */
-const RESERVE_MS = 2000;
-
-/** What an intent says of a merge that is taken back for one loser. */
-export interface UndoDetail {
-  loserId: string;
-  winnerId: string;
-}
 
 /**
  * Merges records and takes merges back. A merge is a record itself, and every step of it can be done
@@ -62,10 +39,9 @@ export class RecordMerges {
   constructor(
     private readonly records: RecordsRepository,
     private readonly writer: RecordWriter,
-    private readonly derived: DerivedRowsRepository,
-    private readonly layouts: LayoutsRepository,
+    private readonly updater: RecordUpdater,
+    private readonly references: MergeReferences,
     private readonly intents: WriteIntentsRepository,
-    private readonly steps: MergeStepsRepository,
     private readonly claims: ClaimsService,
     private readonly fields: FieldsService,
   ) {}
@@ -100,19 +76,16 @@ export class RecordMerges {
       const draft: Draft = { state: 'live', data, kind: 'created' };
       await this.writer.write(merges, caller, key, undefined, draft, newId('merge operation'));
     }
-    await this.run(caller, mergeId);
+    await this.run(organizationId, mergeId);
     const merged = await this.records.find(winner);
     if (merged?.state !== 'live') throw contended();
     return merged;
   }
 
-  /** Does what of a merge is not done yet. Nothing to do for one that was taken back. */
-  async run(actor: Pick<Principal, 'organizationId' | 'userId'>, mergeId: string): Promise<void> {
-    const { organizationId } = actor;
-    const merge = await this.records.find(
-      { organizationId, object: merges.object, id: mergeId },
-      true,
-    );
+  /** Does what of a merge is not done yet, and undoes the rest of one that is being taken back. */
+  async run(organizationId: string, mergeId: string): Promise<void> {
+    const key = { organizationId, object: merges.object, id: mergeId };
+    const merge = await this.records.find(key, true);
     if (merge?.state !== 'live') return;
     const data = merge.data as MergeData;
     const definition = definitionOf(data.object);
@@ -123,13 +96,23 @@ export class RecordMerges {
       const loser = await this.bury(by, definition, { ...winnerKey, id }, data.winner_id, mergeId);
       if (loser) losers.push(loser);
     }
-    await this.enrich(by, definition, winnerKey, losers, mergeId);
+    const winner = await this.enrich(by, definition, winnerKey, losers, mergeId);
     for (const loser of losers) {
-      await this.repoint(by, definition, loser.id, data.winner_id, { organizationId, mergeId });
+      if (winner.data.merged_ids?.includes(loser.id)) {
+        await this.references.turnToWinner(by, loser, { winnerId: winner.id, mergeId });
+      } else {
+        // The winner has been deleted or merged itself: nobody's data must go with it.
+        await this.free(by, definition, winnerKey, loser, mergeId).catch((error: unknown) => {
+          if (duplicateField(error) === undefined) throw error;
+        });
+      }
     }
   }
 
-  /** Gives a loser its own life back, with what the winner has from it and what referred to it. */
+  /**
+   * Gives a loser its own life back, with what the winner has from it and what referred to it.
+   * @throws AppError DUPLICATE where a unique value of the loser has gone to somebody else
+   */
   async undo(
     caller: Principal,
     definition: RecordDefinition,
@@ -138,37 +121,30 @@ export class RecordMerges {
     const { organizationId } = caller;
     const { merged_into: winnerId, merge_id: mergeId } = loser.data as MergedData;
     const winnerKey = { organizationId, object: definition.object, id: winnerId };
-    const mark = undoneMark(mergeId, loser.id);
     await this.checkFree(definition, loser, winnerId);
-    const undone: UndoDetail = { loserId: loser.id, winnerId };
-    await this.note(organizationId, mergeId, JSON.stringify(undone));
-    await this.impoverish(caller, definition, winnerKey, loser, mergeId);
-    const restored = await this.update(caller, definition, loser, (base) => {
-      if (base.state !== 'merged') return undefined;
-      const data: RecordData = { ...base.data, unmerged: withMark(base.data, mark) };
+    await this.note(organizationId, mergeId, JSON.stringify({ loserId: loser.id, winnerId }));
+    return this.free(caller, definition, winnerKey, loser, mergeId);
+  }
+
+  private async free(
+    actor: Actor,
+    definition: RecordDefinition,
+    winnerKey: RecordKey,
+    loser: StoredRecord,
+    mergeId: string,
+  ): Promise<StoredRecord> {
+    await this.impoverish(actor, definition, winnerKey, loser, mergeId);
+    const own = await this.references.followed(definition, loser);
+    const freed = await this.updater.update(actor, definition, loser, (base) => {
+      const isOurs = base.state === 'merged' && (base.data as MergedData).merge_id === mergeId;
+      if (!isOurs) return undefined;
+      const unmerged = withMark(base.data, undoneMark(mergeId, loser.id));
+      const data: RecordData = { ...own, unmerged };
       for (const field of ['merged_into', 'merge_id']) Reflect.deleteProperty(data, field);
       return { state: 'live', data, kind: 'unmerged' };
     });
-    await this.turnBack(caller, restored, { winnerId, mergeId });
-    return restored;
-  }
-
-  /** Turns what a merge has turned back to a loser that is on its own again. */
-  async turnBack(
-    actor: Actor,
-    loser: StoredRecord,
-    { winnerId, mergeId }: { winnerId: string; mergeId: string },
-  ): Promise<void> {
-    if (loser.state !== 'live') return;
-    const { organizationId } = loser;
-    for await (const steps of this.steps.walk(organizationId, mergeId, loser.id)) {
-      const inTime = await eachInTime(steps, async ({ object, id }) => {
-        const key = { organizationId, object, id };
-        const sides = { winnerId, loserId: loser.id };
-        await this.giveBack(actor, definitionOf(object), key, loser.object, sides);
-      });
-      if (!inTime) return;
-    }
+    await this.references.giveBack(actor, freed, { winnerId: winnerKey.id, mergeId });
+    return freed;
   }
 
   /** For the sweeper: it finishes what is cut off, and looks once more for what was on its way. */
@@ -226,7 +202,7 @@ export class RecordMerges {
     winnerId: string,
     mergeId: string,
   ): Promise<StoredRecord | undefined> {
-    const loser = await this.update(actor, definition, key, (base) => {
+    const loser = await this.updater.update(actor, definition, key, (base) => {
       const undone = base.data.unmerged?.includes(undoneMark(mergeId, key.id));
       if (base.state !== 'live' || undone) return undefined;
       const data = { ...base.data, merged_into: winnerId, merge_id: mergeId };
@@ -242,7 +218,7 @@ export class RecordMerges {
     key: RecordKey,
     losers: readonly StoredRecord[],
     mergeId: string,
-  ): Promise<void> {
+  ): Promise<StoredRecord> {
     /** Values that somebody else took in the moment between the loser and the winner. */
     const taken = new Set<string>();
     const decide = (base: StoredRecord): Draft | undefined => {
@@ -262,8 +238,7 @@ export class RecordMerges {
     };
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.update(actor, definition, key, decide, derivedId(mergeId, 'winner'));
-        return;
+        return await this.updater.update(actor, definition, key, decide);
       } catch (error) {
         const field = duplicateField(error);
         if (field === undefined || attempt > ATTEMPTS) throw error;
@@ -282,78 +257,6 @@ export class RecordMerges {
     }
   }
 
-  /** Turns whatever refers to a loser to the winner. */
-  private async repoint(
-    actor: Actor,
-    { object }: RecordDefinition,
-    loserId: string,
-    winnerId: string,
-    { organizationId, mergeId }: { organizationId: string; mergeId: string },
-  ): Promise<void> {
-    for (const other of allDefinitions()) {
-      const list = listName('created', referenceScope(object, loserId));
-      const partition = { organizationId, object: other.object, list };
-      let from = { sortKey: '', id: '' };
-      for (;;) {
-        const { readBuckets } = await this.layouts.get(organizationId, other.object);
-        const range = { from, endKey: HIGHEST, descending: false };
-        const rows = await this.derived.list(partition, readBuckets, range, PAGE);
-        const inTime = await eachInTime(rows, async ({ id }) => {
-          await this.steps.add(organizationId, mergeId, { loserId, object: other.object, id });
-          const key = { organizationId, object: other.object, id };
-          await this.turn(actor, other, key, object, [loserId, winnerId]);
-        });
-        if (!inTime) return;
-        const last = rows.at(-1);
-        if (!last || rows.length < PAGE) break;
-        from = last;
-      }
-    }
-  }
-
-  /** Puts one id in the place of another in the references of a record. */
-  private async turn(
-    actor: Actor,
-    definition: RecordDefinition,
-    key: RecordKey,
-    object: string,
-    [from, to]: readonly [string, string],
-  ): Promise<void> {
-    const fields = await this.fields.of(key.organizationId, definition.object);
-    const references = referencesOf(definition, fields).filter((one) => one.object === object);
-    await this.update(actor, definition, key, (base) => {
-      if (base.state !== 'live') return undefined;
-      const data = references.reduce(
-        (changed: RecordData, reference: Reference) =>
-          reference.ids(changed).includes(from) ? reference.replace(changed, from, to) : changed,
-        base.data,
-      );
-      return data === base.data ? undefined : { state: 'live', data, kind: 'repointed' };
-    });
-  }
-
-  /** Gives a record back what `turn` took from it. */
-  private async giveBack(
-    actor: Actor,
-    definition: RecordDefinition,
-    key: RecordKey,
-    object: string,
-    sides: { winnerId: string; loserId: string },
-  ): Promise<void> {
-    const fields = await this.fields.of(key.organizationId, definition.object);
-    const references = referencesOf(definition, fields).filter((one) => one.object === object);
-    await this.update(actor, definition, key, async (base) => {
-      if (base.state !== 'live') return undefined;
-      const events = await this.writer.eventsSince(key, 1);
-      const turns = events.filter(({ kind }) => kind === 'repointed').map(({ changes }) => changes);
-      const data = references.reduce(
-        (changed: RecordData, reference) => giveBack(reference, changed, turns, sides),
-        base.data,
-      );
-      return data === base.data ? undefined : { state: 'live', data, kind: 'repointed' };
-    });
-  }
-
   /** @throws AppError DUPLICATE where a unique value of a loser has gone to somebody else */
   private async checkFree(
     definition: RecordDefinition,
@@ -369,7 +272,7 @@ export class RecordMerges {
     }
   }
 
-  /** Takes from the winner what it has from a loser. */
+  /** Takes from the winner what it has from a loser, and sees to it that it gets nothing any more. */
   private async impoverish(
     actor: Actor,
     definition: RecordDefinition,
@@ -377,64 +280,49 @@ export class RecordMerges {
     loser: StoredRecord,
     mergeId: string,
   ): Promise<void> {
-    const winner = await this.records.find(key, true);
-    if (winner?.state !== 'live') return;
-    const events = await this.writer.eventsSince(key, 1);
-    const operationId = derivedId(mergeId, 'winner');
-    const event = events.find((one) => one.operationId === operationId);
-    if (!event) return;
-    const before = Object.fromEntries(
-      Object.entries(event.changes).map(([field, { from }]) => [field, from]),
-    );
-    await this.update(actor, definition, key, (base) => {
-      const known = base.data.merged_ids ?? [];
-      if (base.state !== 'live' || !known.includes(loser.id)) return undefined;
-      const data = parted(base.data, loser.data, before, fieldNames(definition));
-      const gone = new Set([loser.id, ...mergedIdsOf(loser)]);
-      data.merged_ids = known.filter((id) => !gone.has(id));
-      data.unmerged = withMark(base.data, undoneMark(mergeId, loser.id));
-      return { state: 'live', data, kind: 'unmerged' };
-    });
-  }
-
-  /** Changes a record as it is now, however often somebody else is faster; nothing where decided so. */
-  private async update(
-    actor: Actor,
-    definition: RecordDefinition,
-    key: RecordKey,
-    decide: (base: StoredRecord) => Draft | undefined | Promise<Draft | undefined>,
-    operationId = timeOrderedId(),
-  ): Promise<StoredRecord> {
+    const mark = undoneMark(mergeId, loser.id);
+    const isDone = (winner: StoredRecord) =>
+      winner.state === 'purged' || winner.data.unmerged?.includes(mark) === true;
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const base = await this.records.find(key, true);
-      if (!base) throw new AppError('NOT_FOUND');
-      const draft = await decide(base);
-      if (!draft) return base;
-      const written = await this.writer.write(definition, actor, key, base, draft, operationId);
-      if (written) return written;
-      await sleep(10 * attempt * (0.5 + Math.random()));
+      const before = await this.beforeMerge(key, loser.id);
+      const winner = await this.updater.update(actor, definition, key, (base) => {
+        const { state, data: own } = base;
+        const known = own.merged_ids ?? [];
+        const isIn = known.includes(loser.id);
+        // Taken in just now: then look once more what was there before.
+        if (isDone(base) || state === 'purged' || state === 'fenced' || (isIn && !before)) {
+          return undefined;
+        }
+        const data: RecordData =
+          isIn && before ? parted(own, loser.data, before, fieldNames(definition)) : { ...own };
+        if (isIn) {
+          const gone = new Set([loser.id, ...mergedIdsOf(loser)]);
+          data.merged_ids = known.filter((id) => !gone.has(id));
+        }
+        data.unmerged = withMark(own, mark);
+        return { state, data, kind: 'unmerged' };
+      });
+      if (isDone(winner)) return;
     }
     throw contended();
   }
-}
 
-/**
- * Does something with every item, unless the time of the request runs out: then the sweeper goes on.
- * @returns whether all of them are done
- */
-async function eachInTime<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-): Promise<boolean> {
-  let next = 0;
-  const one = async () => {
-    while (next < items.length && remainingTime(RESERVE_MS) === RESERVE_MS) {
-      const item = items[next++];
-      if (item !== undefined) await work(item);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, one));
-  return next >= items.length;
+  /** What a winner had, in the fields that it changed, when it last took a loser in. */
+  private async beforeMerge(
+    key: RecordKey,
+    loserId: string,
+  ): Promise<Record<string, unknown> | undefined> {
+    const has = (ids: unknown) => Array.isArray(ids) && ids.includes(loserId);
+    const events = await this.writer.eventsSince(key, 1);
+    const changes = events.find(
+      ({ kind, changes: { merged_ids: ids } }) =>
+        kind === 'merged' && has(ids?.to) && !has(ids?.from),
+    )?.changes;
+    return (
+      changes &&
+      Object.fromEntries(Object.entries(changes).map(([field, { from }]) => [field, from]))
+    );
+  }
 }
 
 const mergedIdsOf = ({ data }: StoredRecord) => data.merged_ids ?? [];
@@ -446,30 +334,4 @@ function fieldNames(definition: RecordDefinition): string[] {
 function duplicateField(error: unknown): string | undefined {
   if (!(error instanceof AppError) || error.code !== 'DUPLICATE') return undefined;
   return (error.details as { field: string }).field;
-}
-
-/** The data without the values that have gone to somebody else: they stay with the loser. */
-function withoutValues(data: RecordData, values: ReadonlySet<string>): RecordData {
-  const keep = (value: unknown): unknown => {
-    if (Array.isArray(value)) {
-      return value.filter((entry: unknown) => {
-        const text =
-          typeof entry === 'object' && entry !== null
-            ? (entry as { value?: unknown }).value
-            : entry;
-        return typeof text !== 'string' || !values.has(text);
-      });
-    }
-    return value;
-  };
-  const drop = (map: Record<string, unknown>) =>
-    Object.fromEntries(Object.entries(map).filter(([, value]) => !values.has(String(value))));
-  const kept = Object.fromEntries(
-    Object.entries(data).map(([field, value]) => [field, keep(value)]),
-  );
-  return {
-    ...kept,
-    custom: drop(data.custom),
-    external_ids: drop(data.external_ids),
-  } as RecordData;
 }

@@ -9,9 +9,11 @@ import { Rebucketing } from './rebucket.service';
 import { RecordEraser } from './record-eraser.service';
 import { RecordKit } from './record-kit';
 import { RecordLists } from './record-lists.service';
+import { MergeReferences } from './merge-references.service';
 import { RecordMerges } from './record-merges.service';
 import { RecordTimeline } from './record-timeline.service';
 import { RecordTotals } from './record-totals.service';
+import { RecordUpdater } from './record-updater.service';
 import { RecordWriter } from './record-writer.service';
 import { DerivedRowsRepository } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
@@ -40,6 +42,8 @@ import { Sweeper } from './sweeper.service';
     RecordLists,
     RecordTotals,
     RecordTimeline,
+    RecordUpdater,
+    MergeReferences,
     RecordMerges,
     RecordKit,
     IntentFinisher,
