@@ -84,7 +84,7 @@ export function derive(
   fields: readonly Field[],
 ): DerivedRow[] {
   if (record.state === 'deleted') {
-    return deletedRows(definition, record, record.deletedAt ?? record.updatedAt);
+    return deletedRows(baseScopes(definition, record), record.deletedAt ?? record.updatedAt);
   }
   if (record.state !== 'live') return [];
   const orders = ['created', 'name', ...Object.keys(definition.orders ?? {})];
@@ -122,12 +122,18 @@ export function deriveStale(
   fields: readonly Field[],
   events: readonly ChangeEvent[],
 ): DerivedRow[] {
+  // Its data is gone, and so are its rows but for these: purging begins with cleaning up.
+  if (record.state === 'purged') {
+    const owners = record.data.purged_owners ?? [];
+    return deletedRows([ALL, ...owners.map(ownerScope)], record.deletedAt ?? record.updatedAt);
+  }
   const current = new Set(derive(definition, record, fields).map(rowKey));
   const stale: DerivedRow[] = [];
   let { data } = record;
   for (const event of events) {
     const then = { ...record, state: 'live' as const, data };
-    if (event.kind === 'deleted') stale.push(...deletedRows(definition, then, event.at));
+    if (event.kind === 'deleted')
+      stale.push(...deletedRows(baseScopes(definition, then), event.at));
     // Whatever it was then: rows that never were are removed in vain.
     stale.push(...derive(definition, then, fields));
     // Before the first version there was nothing to derive from.
@@ -142,8 +148,8 @@ export function without(rows: readonly DerivedRow[], others: readonly DerivedRow
 }
 
 /** Where a deleted record stands: by the time of its deletion. */
-function deletedRows(definition: RecordDefinition, record: StoredRecord, at: Date): DerivedRow[] {
-  return baseScopes(definition, record).map((scope) => {
+function deletedRows(scopes: readonly string[], at: Date): DerivedRow[] {
+  return scopes.map((scope) => {
     return { table: 'list_rows', list: listName('deleted', scope), sortKey: at.toISOString() };
   });
 }

@@ -8,7 +8,7 @@ import { ClaimsService } from './claims.service';
 import type { MergeData } from './merge';
 import { MergeReferences } from './merge-references.service';
 import type { Draft, RecordData } from './record';
-import { definitionOf } from './record-definition';
+import { definitionOf, ownersOf } from './record-definition';
 import { RecordMerges } from './record-merges.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
@@ -78,6 +78,7 @@ export class IntentFinisher {
     const record = await this.records.find(key, true);
     if (record && record.state !== 'fenced') {
       await this.writer.settle(definition, record, detail.version);
+      await this.references.follow(definition, record);
     }
   }
 
@@ -96,11 +97,19 @@ export class IntentFinisher {
   /** Deletes the data of a record that has been deleted for long enough. */
   private async purge(key: RecordKey): Promise<void> {
     const record = await this.records.find(key, true);
+    if (record?.state === 'purged') {
+      // Cut off the last time.
+      await this.records.removeEvents(key, record.updatedAt);
+      return;
+    }
     if (record?.state !== 'deleted' || !record.deletedAt) return;
     if (record.deletedAt.getTime() + this.retentionMs > Date.now()) return;
-    const draft: Draft = { state: 'purged', data: NOTHING, kind: 'purged' };
-    const actor = { userId: record.updatedBy };
     const definition = definitionOf(key.object);
+    const data = { ...NOTHING, purged_owners: ownersOf(definition, record.data) };
+    const draft: Draft = { state: 'purged', data, kind: 'purged' };
+    const actor = { userId: record.updatedBy };
+    // As long as there is a history to tell what may have been left behind.
+    await this.writer.settle(definition, record, 0);
     const purged = await this.writer.write(definition, actor, key, record, draft, timeOrderedId());
     if (purged) await this.records.removeEvents(key, purged.updatedAt);
   }

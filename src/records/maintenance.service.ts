@@ -93,7 +93,7 @@ export class Maintenance {
   async everyRow(definition: RecordDefinition, record: StoredRecord): Promise<DerivedRow[]> {
     const fields = await this.fields.of(record.organizationId, definition.object);
     const rows = derive(definition, record, fields);
-    if (record.version === 1 || record.state === 'purged') return rows;
+    if (record.version === 1) return rows;
     const events = await this.writer.eventsSince(record, 0);
     return [...rows, ...deriveStale(definition, record, fields, events)];
   }

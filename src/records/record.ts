@@ -12,6 +12,8 @@ export interface CommonData {
   merged_ids?: string[];
   /** Merges that were taken back, on both sides: a late repeat must not do them again. */
   unmerged?: string[];
+  /** Of a purged record all that is left: in whose list of deleted records it may still stand. */
+  purged_owners?: string[];
 }
 
 export type RecordData = CommonData & Record<string, unknown>;
