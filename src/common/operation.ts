@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { parse as uuidToBytes, stringify as bytesToUuid, v7 as timeOrderedId } from 'uuid';
 import { currentRequest } from './request-context';
+import { timeOfId } from './time-ordered-id';
 
+/** The clocks of two processes differ by less than this. */
+const CLOCK_MARGIN_MS = 60_000;
 const TIME_BYTES = 6;
 const ID_BYTES = 16;
 
@@ -43,4 +46,14 @@ export function newId(name: string): string {
  */
 export function isReplay(): boolean {
   return currentRequest()?.operation?.replay ?? false;
+}
+
+/**
+ * False where nothing that was last changed at this moment can be the work of another attempt of the
+ * current request: the request has no key, or is younger.
+ */
+export function mayBeRepeated(changedAt: Date): boolean {
+  const seed = currentRequest()?.operation?.seed;
+  if (seed === undefined) return false;
+  return changedAt.getTime() >= timeOfId(seed) - CLOCK_MARGIN_MS;
 }

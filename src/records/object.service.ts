@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, contended, validationFailed } from '../common/errors';
 import { KeyLock } from '../common/key-lock';
-import { isReplay, newId } from '../common/operation';
+import { isReplay, mayBeRepeated, newId } from '../common/operation';
 import type { Page, PageQueryDto } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { Field } from '../fields/field';
@@ -62,11 +62,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
 
   /** @throws AppError NOT_FOUND, also for a record that the caller may not see */
   async get(caller: Principal, id: string): Promise<StoredRecord> {
-    const record = await this.kit.records.find(this.key(caller, id));
-    if (record?.state !== 'live' || !canRead(caller, this.definition, record)) {
-      throw new AppError('NOT_FOUND');
-    }
-    return record;
+    return this.readable(caller, await this.kit.records.find(this.key(caller, id)));
   }
 
   /** The custom fields of this kind of record, in the organization of the caller. */
@@ -87,7 +83,9 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const id = chosenId === undefined ? newId(`record${name}`) : checkedId(chosenId);
     const key = this.key(caller, id);
     const operationId = newId(`operation${name}`);
-    const done = await this.doneBefore(key, operationId);
+    // A new id has no record: only the repeat of a request may have made it before.
+    let found = isReplay() ? await this.kit.records.find(key, true) : undefined;
+    const done = await this.doneBefore(found, operationId);
     if (done) return done;
     const { data, fields } = await this.parse(caller, rest);
     if (rest.owner_id === undefined && !this.definition.bare) data.owner_id = caller.userId;
@@ -95,10 +93,15 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     await this.checkReferences(caller, fields, data, undefined);
     const prepared = await this.prepared(caller, data);
     const draft: Draft = { state: 'live', data: prepared, kind: 'created' };
-    const record = await this.write(caller, key, undefined, draft, operationId);
-    if (record) return record;
-    const existing = await this.kit.records.find(key, true);
-    if (existing && existing.state !== 'fenced') throw duplicate({ field: 'id', value: id }, id);
+    // An earlier attempt may have been fenced under this id: that is no record, and no obstacle.
+    for (let attempt = 1; attempt <= ATTEMPTS && isFree(found); attempt++) {
+      const record = await this.write(caller, key, found, draft, operationId);
+      if (record) return record;
+      found = await this.kit.records.find(key, true);
+      const doneNow = await this.doneBefore(found, operationId);
+      if (doneNow) return doneNow;
+    }
+    if (found && !isFree(found)) throw duplicate({ field: 'id', value: id }, id);
     throw contended();
   }
 
@@ -132,7 +135,9 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
    * @throws AppError NOT_FOUND, FORBIDDEN, PRECONDITION_FAILED, CONFLICT
    */
   async remove(caller: Principal, id: string, ifMatch?: string, name = ''): Promise<void> {
-    if ((await this.getAny(caller, id)).state === 'deleted') return;
+    const found = await this.getAny(caller, id);
+    if (await this.doneBefore(found, newId(`operation${name}`))) return;
+    if (found.state === 'deleted') return;
     await this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
       demand(caller, this.definition, 'delete', base.data);
       await this.checkRemoval?.(caller, base as StoredRecord<D>);
@@ -147,16 +152,20 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
    */
   async restore(caller: Principal, id: string): Promise<StoredRecord> {
     const key = this.key(caller, id);
+    const operationId = newId('operation');
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const base = await this.kit.records.find(key);
       if (!base || !canRead(caller, this.definition, base)) throw new AppError('NOT_FOUND');
+      const done = await this.doneBefore(base, operationId);
+      if (done) return done;
       demand(caller, this.definition, 'update', base.data);
       if (base.state === 'live') return base;
       if (base.state === 'merged') return this.kit.merges.undo(caller, this.definition, base);
       if (base.state !== 'deleted') throw new AppError('NOT_FOUND');
-      const data = await this.prepared(caller, base.data, base);
+      const followed = await this.kit.mergeReferences.followed(this.definition, base);
+      const data = await this.prepared(caller, followed, base);
       const draft: Draft = { state: 'live', data, kind: 'restored' };
-      const record = await this.write(caller, key, base, draft, newId('operation'));
+      const record = await this.write(caller, key, base, draft, operationId);
       if (record) return record;
       await pause(attempt);
     }
@@ -248,6 +257,13 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     return record;
   }
 
+  private readable(caller: Principal, record: StoredRecord | undefined): StoredRecord {
+    if (record?.state !== 'live' || !canRead(caller, this.definition, record)) {
+      throw new AppError('NOT_FOUND');
+    }
+    return record;
+  }
+
   protected key(caller: Principal, id: string): RecordKey {
     return { organizationId: caller.organizationId, object: this.definition.object, id };
   }
@@ -264,10 +280,12 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const key = this.key(caller, id);
     const operationId = newId(operation);
     return lock.run(`${key.organizationId}/${key.object}/${id}`, async () => {
-      const done = await this.doneBefore(key, operationId);
-      if (done) return done;
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const base = await this.get(caller, id);
+        const found = await this.kit.records.find(key);
+        // Of the very version that is written upon: another attempt comes before it, or not at all.
+        const done = await this.doneBefore(found, operationId);
+        if (done) return done;
+        const base = this.readable(caller, found);
         if (versions && !versions.includes(base.version)) {
           throw preconditionFailed(base, await this.changedSince(base, Math.min(...versions)));
         }
@@ -331,12 +349,16 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     if (faults.length > 0) throw validationFailed(faults);
   }
 
-  /** What an earlier attempt of the same request has written, with all that follows from it. */
-  private async doneBefore(key: RecordKey, operationId: string): Promise<StoredRecord | undefined> {
-    if (!isReplay()) return undefined;
-    const record = await this.kit.records.find(key, true);
-    if (!record) return undefined;
-    const events = await this.kit.records.listEvents(key, new Date(8.64e15), REPLAY_EVENTS);
+  /**
+   * The record, with all that follows from it, if another attempt of the same request has written it
+   * already: one before this one, or one that has overtaken it.
+   */
+  private async doneBefore(
+    record: StoredRecord | undefined,
+    operationId: string,
+  ): Promise<StoredRecord | undefined> {
+    if (!record || isFree(record) || !mayBeRepeated(record.updatedAt)) return undefined;
+    const events = await this.kit.records.listEvents(record, new Date(8.64e15), REPLAY_EVENTS);
     const event = events.find((one) => one.operationId === operationId);
     if (!event) return undefined;
     await this.kit.writer.settle(this.definition, record, event.version - 1);
@@ -352,6 +374,11 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const since = events.filter((event) => event.version > version);
     return [...new Set(since.flatMap((event) => Object.keys(event.changes)))].sort();
   }
+}
+
+/** Whether a record can be created under an id. */
+function isFree(found: StoredRecord | undefined): boolean {
+  return found === undefined || found.state === 'fenced';
 }
 
 /** An id that the client has chosen. */

@@ -58,19 +58,21 @@ export class RecordWriter {
   }
 
   /**
-   * Makes the next version of a record, on top of `base` as it was read (undefined: a new one).
+   * Makes the next version of a record, on top of what was found under its id: nothing or a fence
+   * for a new one.
    * @param operationId the mark of this write, and of no other; a repeat of it may use it again
-   * @returns the record as written, or undefined when somebody has written since `base` was read
+   * @returns the record as written, or undefined when somebody has written since it was found
    * @throws AppError DUPLICATE, CONFLICT, and SERVICE_UNAVAILABLE where the outcome is not known
    */
   async write(
     definition: RecordDefinition,
     actor: Actor,
     key: RecordKey,
-    base: StoredRecord | undefined,
+    found: StoredRecord | undefined,
     draft: Draft,
     operationId: string,
   ): Promise<StoredRecord | undefined> {
+    const base = found?.state === 'fenced' ? undefined : found;
     const fields = await this.fields.of(key.organizationId, definition.object);
     const customKeys = fields.filter(({ unique }) => unique).map((field) => field.key);
     const before = base ? uniquesOf(definition, base, customKeys) : [];
@@ -100,7 +102,7 @@ export class RecordWriter {
         kind: draft.kind,
         actor,
         changes: draft.state === 'purged' ? {} : changesBetween(base?.data, draft.data),
-        expectedOperationId: base?.operationId ?? null,
+        expectedOperationId: found?.operationId ?? null,
       }));
     if (!committed) {
       await this.claims.release(key, claims.own);
@@ -131,7 +133,7 @@ export class RecordWriter {
       record,
       await this.writeBuckets(record),
       derive(definition, record, fields),
-      record.state === 'purged' ? [] : deriveStale(definition, record, fields, events),
+      deriveStale(definition, record, fields, events),
     );
   }
 
