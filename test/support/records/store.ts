@@ -1,0 +1,113 @@
+import { ConfigService } from '@nestjs/config';
+import { PinoLogger } from 'nestjs-pino';
+import { AuditRepository } from '../../../src/audit/audit.repository';
+import { AuditService } from '../../../src/audit/audit.service';
+import type { CassandraService } from '../../../src/cassandra/cassandra.service';
+import { CompaniesService } from '../../../src/companies/companies.service';
+import type { AppConfig } from '../../../src/config/app-config';
+import { ContactsService } from '../../../src/contacts/contacts.service';
+import { FieldsRepository } from '../../../src/fields/fields.repository';
+import { FieldsService } from '../../../src/fields/fields.service';
+import { ClaimsService } from '../../../src/records/claims.service';
+import { IntentFinisher } from '../../../src/records/intent-finisher.service';
+import { Maintenance } from '../../../src/records/maintenance.service';
+import { Rebucketing } from '../../../src/records/rebucket.service';
+import { RecordKit } from '../../../src/records/record-kit';
+import { RecordLists } from '../../../src/records/record-lists.service';
+import { RecordMerges } from '../../../src/records/record-merges.service';
+import { RecordTimeline } from '../../../src/records/record-timeline.service';
+import { RecordWriter } from '../../../src/records/record-writer.service';
+import { DerivedRowsRepository } from '../../../src/records/store/derived-rows.repository';
+import { LayoutsRepository } from '../../../src/records/store/layouts.repository';
+import { MergeStepsRepository } from '../../../src/records/store/merge-steps.repository';
+import { RecordIdsRepository } from '../../../src/records/store/record-ids.repository';
+import { RecordsRepository } from '../../../src/records/store/records.repository';
+import { UniqueValuesRepository } from '../../../src/records/store/unique-values.repository';
+import { WriteIntentsRepository } from '../../../src/records/store/write-intents.repository';
+import { EmailClaimsRepository } from '../../../src/users/email-claims.repository';
+import { UserCreationService } from '../../../src/users/user-creation.service';
+import { UsersRepository } from '../../../src/users/users.repository';
+import { UsersService } from '../../../src/users/users.service';
+
+type Repository<T> = new (cassandra: CassandraService) => T;
+
+/** Repositories that a control puts in the place of ours. */
+export interface Parts {
+  records?: Repository<RecordsRepository>;
+  values?: Repository<UniqueValuesRepository>;
+  derived?: Repository<DerivedRowsRepository>;
+  intents?: Repository<WriteIntentsRepository>;
+}
+
+/**
+ * The record store of one process: its own services and caches, on the database that it is given.
+ * As records.module.ts puts it together, without the rest of a server.
+ */
+export function buildStore(cassandra: CassandraService, config: AppConfig, parts: Parts = {}) {
+  const settings = new ConfigService<AppConfig, true>(config);
+  const logger = new PinoLogger({ pinoHttp: { level: 'silent' } });
+  const records = new (parts.records ?? RecordsRepository)(cassandra);
+  const values = new (parts.values ?? UniqueValuesRepository)(cassandra);
+  const derived = new (parts.derived ?? DerivedRowsRepository)(cassandra);
+  const intents = new (parts.intents ?? WriteIntentsRepository)(cassandra);
+  const ids = new RecordIdsRepository(cassandra);
+  const layouts = new LayoutsRepository(cassandra);
+  const steps = new MergeStepsRepository(cassandra);
+  const audit = new AuditService(new AuditRepository(cassandra), logger, settings);
+  const fields = new FieldsService(new FieldsRepository(cassandra), audit);
+  const userRows = new UsersRepository(cassandra);
+  const emails = new EmailClaimsRepository(cassandra);
+  const creation = new UserCreationService(userRows, emails, settings);
+  const users = new UsersService(userRows, emails, creation, audit, settings);
+  const claims = new ClaimsService(values, records, settings);
+  const writer = new RecordWriter(
+    records,
+    ids,
+    derived,
+    intents,
+    layouts,
+    claims,
+    fields,
+    settings,
+  );
+  const lists = new RecordLists(records, derived, layouts, claims, fields, settings);
+  const merges = new RecordMerges(
+    records,
+    writer,
+    derived,
+    layouts,
+    intents,
+    steps,
+    claims,
+    fields,
+  );
+  const timeline = new RecordTimeline(records, lists, settings);
+  const kit = new RecordKit(
+    records,
+    writer,
+    claims,
+    lists,
+    merges,
+    timeline,
+    fields,
+    users,
+    logger,
+  );
+  const finisher = new IntentFinisher(intents, records, writer, claims, merges, logger, settings);
+  const maintenance = new Maintenance(records, ids, derived, layouts, fields, writer);
+  return {
+    records,
+    values,
+    intents,
+    layouts,
+    writer,
+    lists,
+    finisher,
+    maintenance,
+    rebucketing: new Rebucketing(layouts, derived, fields, maintenance, cassandra),
+    contacts: new ContactsService(kit),
+    companies: new CompaniesService(kit),
+  };
+}
+
+export type RecordStore = ReturnType<typeof buildStore>;
