@@ -179,7 +179,10 @@ function checkMerges(stories: readonly Story[]): string[] {
       return isHindered(loser, stories)
         ? []
         : [`${name}: was not taken in: ${tell(loser)}; winner: ${winner ? tell(winner) : 'none'}`];
-    const missing = thingsOf(loser).filter((thing) => !thingsIn(taken).includes(thing));
+    // What it is called in another system stays the winner's own name, if it has one.
+    const missing = thingsOf(loser).filter(
+      (thing) => !thingsIn(taken).includes(thing) && !thing.startsWith('external'),
+    );
     return missing
       .filter((thing) => !wasSomebodyElses(thing, [loser.record.id, winnerId], stories))
       .map((thing) => `${name}: ${thing} is lost`);
@@ -205,7 +208,7 @@ function versionWith({ events, versions }: Story, id: string): RecordData | unde
 }
 
 function isHindered(loser: Story, stories: readonly Story[]): boolean {
-  const own = thingsOf(loser).filter((thing) => thing.startsWith('unique'));
+  const own = thingsOf(loser).filter((thing) => !thing.startsWith('tag'));
   return stories.some(
     ({ record }) =>
       record.state === 'live' &&
@@ -243,7 +246,7 @@ function thingsIn(data: RecordData): string[] {
     ...data.tags.map((tag) => `tag ${tag}`),
     ...emails.map(({ value }) => `unique ${value}`),
     ...domains.map((value) => `unique ${value}`),
-    ...Object.values(data.external_ids).map((value) => `unique ${value}`),
+    ...Object.values(data.external_ids).map((value) => `external ${value}`),
   ];
 }
 

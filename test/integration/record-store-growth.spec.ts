@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto';
+import type { Client } from 'cassandra-driver';
+import { CassandraService } from '../../src/cassandra/cassandra.service';
+import type { Principal } from '../../src/common/principal';
+import { newOrganizationId } from '../support/api';
+import { TEST_KEYSPACE, testConfig } from '../support/config';
+import { buildStore, type RecordStore } from '../support/records/store';
+import { listAll } from '../support/records/visible';
+import { connectWriters } from '../support/records/world';
+
+const WRITERS = 4;
+
+/** What is done while it is asked to stop: how often, and the first failure. */
+async function until(stopped: () => boolean, work: () => Promise<void>): Promise<number> {
+  for (let count = 0; ; count++) {
+    if (stopped()) return count;
+    await work();
+  }
+}
+
+describe('Growing under load', () => {
+  let clients: Client[];
+  let stores: RecordStore[];
+  let caller: Principal;
+  beforeAll(async () => {
+    clients = await connectWriters(WRITERS + 2);
+    // As processes: each has its own connection, and its own caches.
+    stores = clients.map((client) =>
+      buildStore(new CassandraService(client, TEST_KEYSPACE), testConfig()),
+    );
+    caller = { userId: randomUUID(), organizationId: newOrganizationId(), role: 'admin' };
+  });
+  afterAll(async () => {
+    await Promise.all(clients.map((client) => client.shutdown()));
+  });
+
+  it('loses no record from any list, at any moment', async () => {
+    const [reader, grower, ...writers] = stores;
+    if (!reader || !grower) throw new Error('no store');
+    let isOver = false;
+    /** Acknowledged: live, or in the midst of being deleted and brought back. */
+    const known = new Set<string>();
+    const moving = new Set<string>();
+    const problems: string[] = [];
+
+    const write = async (store: RecordStore) => {
+      const { id } = await store.contacts.create(caller, {
+        last_name: `Grow ${randomUUID()}`,
+        tags: ['growing'],
+      });
+      known.add(id);
+      await store.contacts.patch(caller, id, { last_name: `Grown ${randomUUID()}` });
+      if (Math.random() > 0.3) return;
+      moving.add(id);
+      await store.contacts.remove(caller, id);
+      await store.contacts.restore(caller, id);
+      moving.delete(id);
+    };
+    const read = async () => {
+      const before = [...known].filter((id) => !moving.has(id));
+      for (const filter of [{}, { tag: 'growing' }]) {
+        const query = { sort: 'created_at', ...filter };
+        const all = await listAll(reader, caller, 'contacts', query);
+        const found = new Set(all.map(({ id }) => id));
+        const missing = before.filter((id) => !found.has(id));
+        // One that was deleted while the list was read may be missing.
+        const lost = [];
+        for (const id of missing) {
+          const record = await reader.records.find({
+            organizationId: caller.organizationId,
+            object: 'contacts',
+            id,
+          });
+          if (record?.state === 'live' && record.version === 2) lost.push(id);
+        }
+        if (lost.length > 0)
+          problems.push(`${String(lost.length)} of ${String(before.length)} lost`);
+        if (found.size !== all.length) problems.push('a record came twice');
+      }
+    };
+
+    const work = [
+      ...writers.map((store) =>
+        until(
+          () => isOver,
+          () => write(store),
+        ),
+      ),
+      until(() => isOver, read),
+    ];
+    const log: string[] = [];
+    await until(
+      () => known.size > 20,
+      () => new Promise((resolve) => setTimeout(resolve, 20)),
+    );
+    await grower.rebucketing.grow(caller.organizationId, 4, 'contacts', (line) => log.push(line));
+    isOver = true;
+    const counts = await Promise.all(work);
+    expect(problems).toEqual([]);
+    expect(Math.min(...counts)).toBeGreaterThan(3);
+    expect(log.at(-1)).toBe('contacts: done');
+    const layout = await grower.layouts.find(caller.organizationId, 'contacts');
+    expect([layout.readBuckets, layout.writeBuckets]).toEqual([4, [4]]);
+    const report = await grower.maintenance.verify(caller.organizationId);
+    expect(report.faults).toEqual([]);
+    expect(report.records).toBe(known.size);
+    const all = await listAll(reader, caller, 'contacts', { sort: 'name' });
+    expect(new Set(all.map(({ id }) => id))).toEqual(known);
+  });
+});
