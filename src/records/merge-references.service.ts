@@ -59,9 +59,10 @@ export class MergeReferences {
       const partition = { organizationId, object: other.object, list };
       let from = { sortKey: '', id: '' };
       for (;;) {
-        const { readBuckets } = await this.layouts.get(organizationId, other.object);
         const range = { from, endKey: HIGHEST, descending: false };
-        const rows = await this.derived.list(partition, readBuckets, range, PAGE);
+        const rows = await this.layouts.reading(organizationId, other.object, (buckets) =>
+          this.derived.list(partition, buckets, range, PAGE),
+        );
         const inTime = await eachInTime(rows, async ({ id }) => {
           await this.steps.add(organizationId, mergeId, { loserId, object: other.object, id });
           const key = { organizationId, object: other.object, id };

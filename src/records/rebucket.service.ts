@@ -90,10 +90,13 @@ export class Rebucketing {
       log(`${object}: ${String(count)} records in ${String(from)} buckets, nothing to do`);
       return;
     }
+    let current: Layout = before;
     const change = async (readBuckets: number, main: number, next: number | null) => {
-      const current: Layout = await this.layouts.find(organizationId, object);
       const layout = { readBuckets, buckets: main, nextBuckets: next };
-      if (!(await this.layouts.set(organizationId, object, current, layout))) throw contended();
+      // Only on top of what this run has done: another one may have taken over.
+      const changed = await this.layouts.set(organizationId, object, current, layout);
+      if (!changed) throw contended();
+      current = changed;
       await sleep(SETTLED_MS);
     };
     if (before.readBuckets === from) {

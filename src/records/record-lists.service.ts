@@ -259,13 +259,15 @@ export class RecordLists {
     const [only, ...others] = terms;
     if (others.length === 0) return only;
     const { organizationId } = caller;
-    const { readBuckets } = await this.layouts.get(organizationId, object);
     const counts = await Promise.all(
       terms.map(async (term) => {
         const from = { sortKey: term, id: '' };
         const range = { from, endKey: term + HIGHEST, descending: false };
         const partition = { organizationId, object, list: termList(term, scope) };
-        return (await this.derived.list(partition, readBuckets, range, RARITY_PROBE)).length;
+        const rows = await this.layouts.reading(organizationId, object, (buckets) =>
+          this.derived.list(partition, buckets, range, RARITY_PROBE),
+        );
+        return rows.length;
       }),
     );
     return terms[counts.indexOf(Math.min(...counts))];
@@ -283,9 +285,11 @@ export class RecordLists {
     let from = walk.from;
     for (let scanned = 0; ;) {
       const size = Math.min(Math.max(ROWS_AT_ONCE, limit + 1), limit + 1 + scanned);
-      const { readBuckets } = await this.layouts.get(organizationId, object);
       const partition = { organizationId, object, list: walk.list };
-      const rows = await this.derived.list(partition, readBuckets, { ...walk, from }, size);
+      const range = { ...walk, from };
+      const rows = await this.layouts.reading(organizationId, object, (buckets) =>
+        this.derived.list(partition, buckets, range, size),
+      );
       const ids = rows.map(({ id }) => id);
       const records = await this.records.findMany(organizationId, object, ids);
       for (const row of rows) {

@@ -12,7 +12,8 @@ export class RecordTotals {
 
   /** Count and sum of every group of one total; a group may come once for each bucket. */
   async sums(organizationId: string, object: string, list: string): Promise<TotalSum[]> {
-    const { readBuckets } = await this.layouts.get(organizationId, object);
-    return this.derived.sums({ organizationId, object, list }, readBuckets);
+    return this.layouts.reading(organizationId, object, (buckets) =>
+      this.derived.sums({ organizationId, object, list }, buckets),
+    );
   }
 }

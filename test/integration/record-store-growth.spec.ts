@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'cassandra-driver';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
 import type { Principal } from '../../src/common/principal';
 import { newOrganizationId } from '../support/api';
 import { TEST_KEYSPACE, testConfig } from '../support/config';
+import { FaultyCassandra, Gate } from '../support/records/faulty-cassandra';
 import { buildStore, type RecordStore } from '../support/records/store';
 import { listAll } from '../support/records/visible';
 import { connectWriters } from '../support/records/world';
@@ -36,7 +38,8 @@ describe('Growing under load', () => {
 
   it('loses no record from any list, at any moment', async () => {
     const [reader, grower, ...writers] = stores;
-    if (!reader || !grower) throw new Error('no store');
+    const [client] = clients;
+    if (!reader || !grower || !client) throw new Error('no store');
     let isOver = false;
     /** Acknowledged: live, or in the midst of being deleted and brought back. */
     const known = new Set<string>();
@@ -45,20 +48,25 @@ describe('Growing under load', () => {
 
     const write = async (store: RecordStore) => {
       const { id } = await store.contacts.create(caller, {
-        last_name: `Grow ${randomUUID()}`,
+        last_name: `Grow ${randomUUID().slice(0, 8)}`,
         tags: ['growing'],
       });
       known.add(id);
-      await store.contacts.patch(caller, id, { last_name: `Grown ${randomUUID()}` });
+      await store.contacts.patch(caller, id, { last_name: `Grown ${randomUUID().slice(0, 8)}` });
       if (Math.random() > 0.3) return;
       moving.add(id);
       await store.contacts.remove(caller, id);
       await store.contacts.restore(caller, id);
       moving.delete(id);
     };
+    const writeSteadily = async (store: RecordStore) => {
+      await write(store);
+      await sleep(200);
+    };
     const read = async () => {
       const before = [...known].filter((id) => !moving.has(id));
-      for (const filter of [{}, { tag: 'growing' }]) {
+      const filters: Record<string, string>[] = [{}, { tag: 'growing' }];
+      for (const filter of filters) {
         const query = { sort: 'created_at', ...filter };
         const all = await listAll(reader, caller, 'contacts', query);
         const found = new Set(all.map(({ id }) => id));
@@ -83,18 +91,30 @@ describe('Growing under load', () => {
       ...writers.map((store) =>
         until(
           () => isOver,
-          () => write(store),
+          () => writeSteadily(store),
         ),
       ),
       until(() => isOver, read),
     ];
+    // A reader that knows the old spread, and stands still until that is gone.
+    const gate = new Gate();
+    const faults = [{ at: 'layouts.find', when: 'after' as const, wait: gate.wait }];
+    const slow = listAll(
+      buildStore(new FaultyCassandra(client, TEST_KEYSPACE, faults), testConfig()),
+      caller,
+      'contacts',
+      { sort: 'created_at' },
+    );
+    await gate.reached;
     const log: string[] = [];
     await until(
       () => known.size > 20,
-      () => new Promise((resolve) => setTimeout(resolve, 20)),
+      () => sleep(20),
     );
     await grower.rebucketing.grow(caller.organizationId, 4, 'contacts', (line) => log.push(line));
     isOver = true;
+    gate.release();
+    expect((await slow).length).toBeGreaterThan(20);
     const counts = await Promise.all(work);
     expect(problems).toEqual([]);
     expect(Math.min(...counts)).toBeGreaterThan(3);

@@ -49,11 +49,27 @@ export class LayoutsRepository {
   async get(organizationId: string, object: string): Promise<Layout> {
     const key = `${organizationId} ${object}`;
     const cached = this.cache.get(key);
-    if (cached && cached.until > Date.now()) return cached.layout;
+    if (cached && cached.until > performance.now()) return cached.layout;
+    const until = performance.now() + LAYOUT_CACHE_MS;
     const layout = await this.find(organizationId, object);
     if (this.cache.size >= CACHE_SIZE) this.cache.clear();
-    this.cache.set(key, { layout, until: Date.now() + LAYOUT_CACHE_MS });
+    this.cache.set(key, { layout, until });
     return layout;
+  }
+
+  /**
+   * Reads from the spread in use: once more where that was given up meanwhile, and perhaps deleted.
+   */
+  async reading<T>(
+    organizationId: string,
+    object: string,
+    read: (buckets: number) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const { readBuckets } = await this.get(organizationId, object);
+      const result = await read(readBuckets);
+      if ((await this.get(organizationId, object)).readBuckets === readBuckets) return result;
+    }
   }
 
   async find(organizationId: string, object: string): Promise<Layout> {
@@ -66,13 +82,13 @@ export class LayoutsRepository {
     };
   }
 
-  /** Changes the layout if it is still as `current` says. False: it is not. */
+  /** Changes the layout if it is still as `current` says. @returns it; undefined where it is not */
   async set(
     organizationId: string,
     object: string,
     current: Layout,
     next: { readBuckets: number; buckets: number; nextBuckets: number | null },
-  ): Promise<boolean> {
+  ): Promise<Layout | undefined> {
     const operationId = randomId();
     const params = {
       organization_id: organizationId,
@@ -89,6 +105,9 @@ export class LayoutsRepository {
       return found.operationId === operationId;
     });
     this.cache.delete(`${organizationId} ${object}`);
-    return result.applied;
+    if (!result.applied) return undefined;
+    const { readBuckets, buckets, nextBuckets } = next;
+    const writeBuckets = nextBuckets === null ? [buckets] : [buckets, nextBuckets];
+    return { readBuckets, writeBuckets, operationId };
   }
 }
