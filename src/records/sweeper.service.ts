@@ -20,6 +20,8 @@ import {
 const ROUND_MS = 5000;
 /** Windows of one round: after a long stop the sweeper catches up without giving up its lease. */
 const WINDOWS_AT_ONCE = 500;
+/** Where nobody has swept before, there may have been writes before the first sweeper came. */
+const FIRST_SWEEP_MS = 3_600_000;
 
 /**
  * Finishes what writes have left undone, window by window of time: whatever is still noted in a
@@ -42,7 +44,9 @@ class ShardSweeper extends BackgroundWorker {
 
   protected async round(lease: Lease, first: boolean): Promise<void> {
     if (first || !this.next) {
-      this.next = (await this.intents.sweptUntil(this.shard)) ?? windowOf(new Date());
+      this.next =
+        (await this.intents.sweptUntil(this.shard)) ??
+        windowOf(new Date(Date.now() - FIRST_SWEEP_MS));
       await this.intents.setSweptUntil(this.shard, this.next);
     }
     const due = windowOf(new Date(Date.now() - this.graceMs));
