@@ -11,6 +11,7 @@ import {
   changesBetween,
   type ChangeEvent,
   type Draft,
+  type RecordData,
   type RecordState,
   type StoredRecord,
   type UniqueValue,
@@ -73,7 +74,7 @@ export class RecordWriter {
     operationId: string,
   ): Promise<StoredRecord | undefined> {
     const base = found?.state === 'fenced' ? undefined : found;
-    const fields = await this.fields.of(key.organizationId, definition.object);
+    const fields = await this.fieldsFor(definition, key, draft.data, base?.data);
     const customKeys = fields.filter(({ unique }) => unique).map((field) => field.key);
     const before = base ? uniquesOf(definition, base, customKeys) : [];
     const record = nextVersion(key, base, draft, actor, operationId);
@@ -127,7 +128,7 @@ export class RecordWriter {
     record: StoredRecord,
     sinceVersion: number,
   ): Promise<void> {
-    const fields = await this.fields.of(record.organizationId, definition.object);
+    const fields = await this.fieldsFor(definition, record, record.data);
     const events = await this.eventsSince(record, sinceVersion);
     await this.derived.write(
       record,
@@ -147,6 +148,20 @@ export class RecordWriter {
       if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
       before = last.at;
     }
+  }
+
+  /** With every field that a record has: one of them may be newer than what this process knows. */
+  private async fieldsFor(
+    { object }: RecordDefinition,
+    { organizationId }: RecordKey,
+    ...all: (RecordData | undefined)[]
+  ): Promise<readonly Field[]> {
+    const fields = await this.fields.of(organizationId, object);
+    const known = new Set(fields.map((field) => field.key));
+    const used = all.flatMap((data) => Object.keys(data?.custom ?? {}));
+    return used.every((key) => known.has(key))
+      ? fields
+      : this.fields.of(organizationId, object, true);
   }
 
   private async writeDerived(
