@@ -148,7 +148,7 @@ function customOf(
 ): Record<string, Json> {
   if (!isObject(custom)) return {};
   const given = Object.entries(custom).filter(([, value]) => value !== null);
-  const result = customSchema([...fields], 'create').safeParse(Object.fromEntries(given));
+  const result = customSchema(fields, 'create').safeParse(Object.fromEntries(given));
   if (result.success) return result.data as Record<string, Json>;
   faults.push(...toFaults(result.error, ['custom']));
   return {};

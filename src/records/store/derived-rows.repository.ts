@@ -30,9 +30,9 @@ const descending = defineQuery<ListRowRow>(
 );
 const dropList = defineQuery('list_rows.drop', `DELETE FROM list_rows WHERE ${PARTITION}`);
 const dropTotal = defineQuery('total_rows.drop', `DELETE FROM total_rows WHERE ${PARTITION}`);
-const findList = defineQuery<{ id: string }>(
+const findList = defineQuery<{ version: number }>(
   'list_rows.find',
-  `SELECT id FROM list_rows WHERE ${PARTITION} AND sort_key = :sort_key AND id = :id`,
+  `SELECT version FROM list_rows WHERE ${PARTITION} AND sort_key = :sort_key AND id = :id`,
 );
 const putTotal = defineQuery(
   'total_rows.put',
@@ -54,9 +54,9 @@ const listTotals = defineQuery<TotalRowRow>(
    AND (group1, group2, group3, group4, group5, id)
      > (:group1, :group2, :group3, :group4, :group5, :id) LIMIT :size`,
 );
-const findTotal = defineQuery<{ id: string }>(
+const findTotal = defineQuery<Pick<TotalRowRow, 'amount' | 'version'>>(
   'total_rows.find',
-  `SELECT id FROM total_rows WHERE ${PARTITION} AND group1 = :group1 AND group2 = :group2
+  `SELECT amount, version FROM total_rows WHERE ${PARTITION} AND group1 = :group1 AND group2 = :group2
    AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
 );
 const sumTotals = defineQuery<TotalSumRow>(
@@ -94,6 +94,13 @@ export interface ListPosition {
 
 export interface ListedRow extends ListPosition {
   version: number;
+}
+
+/** A row, and which version of which record it was written for. */
+export interface StoredRow {
+  id: string;
+  version: number;
+  row: DerivedRow;
 }
 
 export interface StoredTotal {
@@ -201,19 +208,22 @@ export class DerivedRowsRepository {
     await this.cassandra.run(table === 'list_rows' ? dropList : dropTotal, key);
   }
 
-  /** Whether a row is there. */
-  async has(partition: DerivedPartition, row: DerivedRow, id: string): Promise<boolean> {
+  /** A row as it is stored, or undefined. */
+  async find(
+    { organizationId, object, list, bucket }: DerivedPartition,
+    row: DerivedRow,
+    id: string,
+  ): Promise<StoredRow | undefined> {
+    const key = { organization_id: organizationId, object, list, bucket, id };
     if (row.table === 'list_rows') {
-      const { organizationId, object, list, bucket } = partition;
-      const key = { organization_id: organizationId, object, list, bucket };
-      const place = { ...key, sort_key: row.sortKey, id };
-      return (await this.cassandra.first(findList, place)) !== undefined;
+      const found = await this.cassandra.first(findList, { ...key, sort_key: row.sortKey });
+      return found && { id, version: found.version, row };
     }
     const [group1, group2, group3, group4, group5] = row.groups;
     const groups = { group1, group2, group3, group4, group5 };
-    const { organizationId, object, list, bucket } = partition;
-    const key = { organization_id: organizationId, object, list, bucket };
-    return (await this.cassandra.first(findTotal, { ...key, ...groups, id })) !== undefined;
+    const found = await this.cassandra.first(findTotal, { ...key, ...groups });
+    const amount = Number(found?.amount.toString());
+    return found && { id, version: found.version, row: { ...row, amount } };
   }
 
   /** Counts and sums of every group of a total, over all of its buckets. */

@@ -27,8 +27,12 @@ export function rowKey(row: DerivedRow): string {
 
 /** In which of `buckets` the derived rows of a record are, for ever. */
 export function bucketOf(id: string, buckets: number): string {
-  const index = createHash('sha1').update(id).digest().readUInt32BE(4) % buckets;
-  return `${String(buckets)}.${String(index)}`;
+  return `${String(buckets)}.${String(indexOf(id, buckets))}`;
+}
+
+/** The number of that bucket, from 0. */
+export function indexOf(id: string, buckets: number): number {
+  return createHash('sha1').update(id).digest().readUInt32BE(4) % buckets;
 }
 
 export function allBuckets(buckets: number): string[] {

@@ -1,0 +1,130 @@
+import type { StoredRecord } from './record';
+import { bucketOf, type DerivedRow, rowKey } from './store/derived-rows';
+import type {
+  DerivedPartition,
+  DerivedRowsRepository,
+  StoredRow,
+} from './store/derived-rows.repository';
+
+const PAGE = 1000;
+const HIGHEST = '\u{10FFFF}\u{10FFFF}';
+
+/** A row that is not what its record says, or is not there; seen at different moments, so far. */
+export interface Suspect {
+  partition: DerivedPartition;
+  row: DerivedRow;
+  id: string;
+}
+
+interface Expected {
+  row: DerivedRow;
+  id: string;
+  version: number;
+}
+
+/** A partition, and what should stand in it. */
+export interface ExpectedPartition {
+  partition: DerivedPartition;
+  table: DerivedRow['table'];
+  rows: Map<string, Expected>;
+}
+
+/** What should stand in some of the buckets: all of it in memory, so a slice must not be large. */
+export class ExpectedRows {
+  private readonly partitions = new Map<string, ExpectedPartition>();
+
+  constructor(
+    private readonly organizationId: string,
+    private readonly object: string,
+    private readonly buckets: number,
+  ) {}
+
+  /** @param everywhere all rows the record ever had: where they were, some may have been left */
+  add({ id, version }: StoredRecord, rows: DerivedRow[], everywhere: DerivedRow[]): void {
+    for (const row of everywhere) this.partitionOf(row, id);
+    for (const row of rows) {
+      this.partitionOf(row, id).rows.set(rowKey(row) + id, { row, id, version });
+    }
+  }
+
+  all(): ExpectedPartition[] {
+    return [...this.partitions.values()];
+  }
+
+  private partitionOf({ table, list }: DerivedRow, id: string): ExpectedPartition {
+    const { organizationId, object } = this;
+    const bucket = bucketOf(id, this.buckets);
+    const name = `${table} ${bucket} ${list}`;
+    const known = this.partitions.get(name);
+    if (known) return known;
+    const partition = { organizationId, object, list, bucket };
+    const created = { partition, table, rows: new Map<string, Expected>() };
+    this.partitions.set(name, created);
+    return created;
+  }
+}
+
+/** Compares a partition with what should stand in it, which is used up. @returns its size, too */
+export async function comparePartition(
+  derived: DerivedRowsRepository,
+  { partition, table, rows: expected }: ExpectedPartition,
+): Promise<{ size: number; suspects: Suspect[] }> {
+  const suspects: Suspect[] = [];
+  let size = 0;
+  for await (const stored of rowsOf(derived, partition, table)) {
+    size += stored.length;
+    for (const { row, id, version } of stored) {
+      const key = rowKey(row) + id;
+      const match = expected.get(key);
+      expected.delete(key);
+      if (match?.version !== version || !sameAmount(match.row, row)) {
+        suspects.push({ partition, row, id });
+      }
+    }
+  }
+  for (const { row, id } of expected.values()) suspects.push({ partition, row, id });
+  return { size, suspects };
+}
+
+/** What is wrong with a row, given the record as it is; undefined where it is as it should be. */
+export function faultOf(
+  stored: StoredRow | undefined,
+  record: StoredRecord | undefined,
+  expected: DerivedRow | undefined,
+): 'missing' | 'outdated' | 'stray' | undefined {
+  if (!expected || !record) return stored && 'stray';
+  if (!stored) return 'missing';
+  const stands = stored.version === record.version && sameAmount(expected, stored.row);
+  return stands ? undefined : 'outdated';
+}
+
+function sameAmount(one: DerivedRow, other: DerivedRow): boolean {
+  if (one.table === 'list_rows' || other.table === 'list_rows') return true;
+  return one.amount === other.amount;
+}
+
+async function* rowsOf(
+  derived: DerivedRowsRepository,
+  partition: DerivedPartition,
+  table: DerivedRow['table'],
+): AsyncGenerator<StoredRow[]> {
+  const { list } = partition;
+  if (table === 'total_rows') {
+    for await (const rows of derived.walkTotals(partition, PAGE)) {
+      yield rows.map(({ id, version, amount, groups }) => {
+        const [a = '', b = '', c = '', d = '', e = ''] = groups;
+        return { id, version, row: { table, list, groups: [a, b, c, d, e], amount } };
+      });
+    }
+    return;
+  }
+  for (let from = { sortKey: '', id: '' }; ;) {
+    const range = { from, endKey: HIGHEST, descending: false };
+    const rows = await derived.listBucket(partition, range, PAGE);
+    const last = rows.at(-1);
+    if (!last) return;
+    yield rows.map(({ id, version, sortKey }) => ({ id, version, row: { table, list, sortKey } }));
+    if (rows.length < PAGE) return;
+    from = last;
+  }
+}
