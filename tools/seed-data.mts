@@ -12,8 +12,12 @@ export interface Kind {
 }
 
 const CONTACTS_PER_COMPANY = 20;
+const CONTACTS_PER_DEAL = 5;
+const CONTACTS_PER_ACTIVITY = 4;
 const CONTACTS_PER_USER = 2000;
 const USERS_MAX = 50;
+/** Not the day of today: the same seed gives the same days. */
+const TODAY = '2026-01-01T00:00:00.000Z';
 const TAGS = ['vip', 'newsletter', 'partner', 'press', 'lead', 'churned', 'trade fair', 'referral'];
 const LOCALES = [
   { locale: en, country: 'US', phone: '+1##########' },
@@ -40,6 +44,7 @@ export class SeedData {
   private readonly regions: { faker: Faker; country: string; phone: string }[];
   private readonly taken = new Set<string>();
   private readonly companies: { id: string; domain: string }[] = [];
+  private readonly contacts: { id: string; companyId: string }[] = [];
   readonly kinds: Kind[];
   readonly users: { id: string; email: string; firstName: string; lastName: string }[];
 
@@ -62,6 +67,16 @@ export class SeedData {
         make: () => this.company(),
       },
       { object: 'contacts', count: contacts, make: () => this.contact() },
+      {
+        object: 'deals',
+        count: Math.ceil(contacts / CONTACTS_PER_DEAL),
+        make: () => this.deal(),
+      },
+      {
+        object: 'activities',
+        count: Math.ceil(contacts / CONTACTS_PER_ACTIVITY),
+        make: () => this.activity(),
+      },
     ];
   }
 
@@ -90,8 +105,10 @@ export class SeedData {
     const [firstName, lastName] = [faker.person.firstName(), faker.person.lastName()];
     const email = this.unique(`${slug(firstName)}.${slug(lastName)}`, `@${company.domain}`);
     const mayMail = this.faker.datatype.boolean(0.6);
+    const id = faker.string.uuid();
+    this.contacts.push({ id, companyId: company.id });
     return {
-      id: faker.string.uuid(),
+      id,
       first_name: firstName,
       last_name: lastName,
       emails: [{ value: email, label: 'work' }],
@@ -102,6 +119,38 @@ export class SeedData {
       consent: { email: mayMail, source: mayMail ? 'web form' : null },
       tags: this.faker.helpers.arrayElements(TAGS, { min: 0, max: 2 }),
       external_ids: this.some(0.3, () => ({ erp: faker.string.uuid() })) ?? {},
+      owner_id: this.owner(),
+    };
+  }
+
+  private deal(): Body {
+    const contact = this.faker.helpers.arrayElement(this.contacts);
+    return {
+      id: this.faker.string.uuid(),
+      name: this.faker.commerce.productName(),
+      amount: this.faker.number.int({ min: 100, max: 100_000 }) * 100,
+      currency: 'EUR',
+      close_date: this.faker.date.soon({ days: 365, refDate: TODAY }).toISOString().slice(0, 10),
+      company_id: contact.companyId,
+      contact_ids: [contact.id],
+      owner_id: this.owner(),
+    };
+  }
+
+  private activity(): Body {
+    const contact = this.faker.helpers.arrayElement(this.contacts);
+    const kind = this.faker.helpers.arrayElement(['task', 'call', 'meeting', 'note', 'email']);
+    return {
+      id: this.faker.string.uuid(),
+      kind,
+      subject: `${this.faker.hacker.verb()} ${this.faker.commerce.product()}`,
+      body: this.faker.lorem.sentences({ min: 1, max: 3 }),
+      due_at:
+        kind === 'task' ? this.faker.date.soon({ days: 60, refDate: TODAY }).toISOString() : null,
+      links: [
+        { object: 'contacts', id: contact.id },
+        { object: 'companies', id: contact.companyId },
+      ],
       owner_id: this.owner(),
     };
   }

@@ -18,8 +18,8 @@ runCommand(
     });
     progress.end();
     const { records, rows, partitions, largest, faults } = report;
-    console.log(`${String(records)} records, ${String(rows)} rows in ${String(partitions)}`);
-    console.log(`partitions, ${String(largest)} rows in the largest of them`);
+    const counts = `${String(records)} records, ${String(rows)} rows in ${String(partitions)} partitions`;
+    console.log(`${counts}, ${String(largest)} rows in the largest`);
     for (const { object, id, list, fault } of faults) {
       console.log(`${fault.padEnd(9)} ${object} ${id} ${list}`);
     }
