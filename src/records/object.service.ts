@@ -96,7 +96,10 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     // An earlier attempt may have been fenced under this id: that is no record, and no obstacle.
     for (let attempt = 1; attempt <= ATTEMPTS && isFree(found); attempt++) {
       const record = await this.write(caller, key, found, draft, operationId);
-      if (record) return record;
+      if (record) {
+        this.kit.growth.created(key);
+        return record;
+      }
       found = await this.kit.records.find(key, true);
       const doneNow = await this.doneBefore(found, operationId);
       if (doneNow) return doneNow;

@@ -3,6 +3,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { FieldsService } from '../fields/fields.service';
 import { UsersService } from '../users/users.service';
 import { ClaimsService } from './claims.service';
+import { GrowthHint } from './growth-hint.service';
 import { RecordLists } from './record-lists.service';
 import { MergeReferences } from './merge-references.service';
 import { RecordMerges } from './record-merges.service';
@@ -24,5 +25,6 @@ export class RecordKit {
     readonly fields: FieldsService,
     readonly users: UsersService,
     readonly logger: PinoLogger,
+    readonly growth: GrowthHint,
   ) {}
 }

@@ -3,6 +3,7 @@ import { FieldsModule } from '../fields/fields.module';
 import { OrganizationsModule } from '../organizations/organizations.module';
 import { UsersModule } from '../users/users.module';
 import { ClaimsService } from './claims.service';
+import { GrowthHint } from './growth-hint.service';
 import { IntentFinisher } from './intent-finisher.service';
 import { Maintenance } from './maintenance.service';
 import { Rebucketing } from './rebucket.service';
@@ -45,6 +46,7 @@ import { Sweeper } from './sweeper.service';
     RecordUpdater,
     MergeReferences,
     RecordMerges,
+    GrowthHint,
     RecordKit,
     IntentFinisher,
     Sweeper,

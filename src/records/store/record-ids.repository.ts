@@ -25,7 +25,7 @@ const count = defineQuery<{ records: { toString(): string } }>(
    WHERE organization_id = :organization_id AND object = :object AND shard = :shard`,
 );
 
-function shardOf(id: string): number {
+export function shardOf(id: string): number {
   return createHash('sha1').update(id).digest().readUInt32BE(0) % RECORD_ID_SHARDS;
 }
 
@@ -39,15 +39,18 @@ export class RecordIdsRepository {
     await this.cassandra.run(add, params);
   }
 
-  /** How many ids an object has: live records, and deleted ones, for they may come back. */
+  /** How many ids an object has: of live records, and of deleted ones, for they may come back. */
   async count(organizationId: string, object: string): Promise<number> {
     let total = 0;
     for (let shard = 0; shard < RECORD_ID_SHARDS; shard++) {
-      const params = { organization_id: organizationId, object, shard };
-      const row = await this.cassandra.first(count, params);
-      total += Number(row?.records.toString() ?? 0);
+      total += await this.countShard(organizationId, object, shard);
     }
     return total;
+  }
+
+  /** About how many ids an object has, from the one shard that holds `id`. */
+  async estimate(organizationId: string, object: string, id: string): Promise<number> {
+    return RECORD_ID_SHARDS * (await this.countShard(organizationId, object, shardOf(id)));
   }
 
   /** Every id of an object, a page at a time. Also ids whose record never came to be. */
@@ -62,5 +65,14 @@ export class RecordIdsRepository {
         after = last;
       }
     }
+  }
+
+  private async countShard(organizationId: string, object: string, shard: number): Promise<number> {
+    const row = await this.cassandra.first(count, {
+      organization_id: organizationId,
+      object,
+      shard,
+    });
+    return Number(row?.records.toString() ?? 0);
   }
 }
