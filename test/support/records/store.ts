@@ -9,13 +9,16 @@ import { ContactsService } from '../../../src/contacts/contacts.service';
 import { FieldsRepository } from '../../../src/fields/fields.repository';
 import { FieldsService } from '../../../src/fields/fields.service';
 import { ClaimsService } from '../../../src/records/claims.service';
+import { GrowthHint } from '../../../src/records/growth-hint.service';
 import { IntentFinisher } from '../../../src/records/intent-finisher.service';
 import { Maintenance } from '../../../src/records/maintenance.service';
 import { Rebucketing } from '../../../src/records/rebucket.service';
 import { RecordKit } from '../../../src/records/record-kit';
 import { RecordLists } from '../../../src/records/record-lists.service';
+import { MergeReferences } from '../../../src/records/merge-references.service';
 import { RecordMerges } from '../../../src/records/record-merges.service';
 import { RecordTimeline } from '../../../src/records/record-timeline.service';
+import { RecordUpdater } from '../../../src/records/record-updater.service';
 import { RecordWriter } from '../../../src/records/record-writer.service';
 import { DerivedRowsRepository } from '../../../src/records/store/derived-rows.repository';
 import { LayoutsRepository } from '../../../src/records/store/layouts.repository';
@@ -71,16 +74,9 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     settings,
   );
   const lists = new RecordLists(records, derived, layouts, claims, fields, settings);
-  const merges = new RecordMerges(
-    records,
-    writer,
-    derived,
-    layouts,
-    intents,
-    steps,
-    claims,
-    fields,
-  );
+  const updater = new RecordUpdater(records, writer);
+  const references = new MergeReferences(records, writer, updater, derived, layouts, steps, fields);
+  const merges = new RecordMerges(records, writer, updater, references, intents, claims, fields);
   const timeline = new RecordTimeline(records, lists, settings);
   const kit = new RecordKit(
     records,
@@ -88,12 +84,23 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     claims,
     lists,
     merges,
+    references,
     timeline,
     fields,
     users,
     logger,
+    new GrowthHint(ids, layouts, logger),
   );
-  const finisher = new IntentFinisher(intents, records, writer, claims, merges, logger, settings);
+  const finisher = new IntentFinisher(
+    intents,
+    records,
+    writer,
+    claims,
+    merges,
+    references,
+    logger,
+    settings,
+  );
   const maintenance = new Maintenance(records, ids, derived, layouts, fields, writer);
   return {
     records,
@@ -104,7 +111,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     lists,
     finisher,
     maintenance,
-    rebucketing: new Rebucketing(layouts, derived, fields, maintenance, cassandra),
+    rebucketing: new Rebucketing(layouts, derived, fields, ids, maintenance, cassandra),
     contacts: new ContactsService(kit),
     companies: new CompaniesService(kit),
   };
