@@ -7,7 +7,7 @@ import type { AppConfig } from '../config/app-config';
 import { ClaimsService } from './claims.service';
 import type { MergeData } from './merge';
 import { MergeReferences } from './merge-references.service';
-import type { Draft, RecordData } from './record';
+import type { Draft, RecordData, StoredRecord } from './record';
 import { definitionOf, ownersOf } from './record-definition';
 import { RecordMerges } from './record-merges.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
@@ -17,7 +17,7 @@ import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.
 /** One that cannot be finished must not hold up the others. */
 const POSTPONE_MS = 600_000;
 
-/** What a purged record still has: nothing. */
+/** What a purged record still has: nothing, but the ids of those that have to go with it. */
 const NOTHING: RecordData = { owner_id: null, tags: [], custom: {}, external_ids: {} };
 
 /** Finishes what an intent says, whatever of it has been done. Any number of times is fine. */
@@ -94,23 +94,44 @@ export class IntentFinisher {
     if (loser) await this.references.giveBack(actor, loser, { winnerId, mergeId });
   }
 
-  /** Deletes the data of a record that has been deleted for long enough. */
+  /**
+   * Deletes the data of a record that has been deleted for long enough, and that of the records that
+   * were merged into it: it is theirs, too.
+   */
   private async purge(key: RecordKey): Promise<void> {
     const record = await this.records.find(key, true);
-    if (record?.state === 'purged') {
-      // Cut off the last time.
-      await this.records.removeEvents(key, record.updatedAt);
+    if (record?.state === 'deleted' && record.deletedAt) {
+      if (record.deletedAt.getTime() + this.retentionMs > Date.now()) return;
+      // Had it been restored since it was read, its losers must stay as well.
+      if (!(await this.purgeOne(record))) return;
+    } else if (record?.state !== 'purged') {
       return;
     }
-    if (record?.state !== 'deleted' || !record.deletedAt) return;
-    if (record.deletedAt.getTime() + this.retentionMs > Date.now()) return;
-    const definition = definitionOf(key.object);
-    const data = { ...NOTHING, purged_owners: ownersOf(definition, record.data) };
-    const draft: Draft = { state: 'purged', data, kind: 'purged' };
-    const actor = { userId: record.updatedBy };
+    await this.records.removeEvents(key, await this.purgedAt(key));
+    for (const id of record.data.merged_ids ?? []) {
+      const loserKey = { ...key, id };
+      const loser = await this.records.find(loserKey, true);
+      if (loser?.state === 'merged') await this.purgeOne(loser);
+      await this.records.removeEvents(loserKey, await this.purgedAt(loserKey));
+    }
+  }
+
+  private async purgeOne(record: StoredRecord): Promise<boolean> {
+    const definition = definitionOf(record.object);
     // As long as there is a history to tell what may have been left behind.
     await this.writer.settle(definition, record, 0);
-    const purged = await this.writer.write(definition, actor, key, record, draft, timeOrderedId());
-    if (purged) await this.records.removeEvents(key, purged.updatedAt);
+    const { merged_ids } = record.data;
+    const data = { ...NOTHING, merged_ids, purged_owners: ownersOf(definition, record.data) };
+    const draft: Draft = { state: 'purged', data, kind: 'purged' };
+    const actor = { userId: record.updatedBy };
+    const operationId = timeOrderedId();
+    const purged = await this.writer.write(definition, actor, record, record, draft, operationId);
+    return purged !== undefined;
+  }
+
+  /** Up to when the history of a record must go: never where it is not purged. */
+  private async purgedAt(key: RecordKey): Promise<Date> {
+    const record = await this.records.find(key, true);
+    return record?.state === 'purged' ? record.updatedAt : new Date(0);
   }
 }

@@ -1,5 +1,4 @@
 import {
-  applyDecorators,
   Body,
   Delete,
   Get,
@@ -12,18 +11,19 @@ import {
   Query,
   type Type,
 } from '@nestjs/common';
-import { ApiBody, ApiHeader, ApiQuery } from '@nestjs/swagger';
+import { ApiHeader } from '@nestjs/swagger';
 import { Answer } from '../common/answer';
 import { Endpoint } from '../common/endpoint';
-import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, type Page, PageQueryDto } from '../common/page';
+import { type Page, PageQueryDto } from '../common/page';
 import { Caller, type Principal } from '../common/principal';
-import { commonFilters, sortsOf } from './list-query';
-import type { Body as RecordBody, ObjectService } from './object.service';
+import type { ObjectService } from './object.service';
+import type { Body as RecordBody } from './record-input.service';
 import { etagOf, isUnchanged } from './precondition';
 import type { StoredRecord } from './record';
 import { runBatch } from './record-batch';
 import { toBody } from './record-body';
 import { permissionOn, type RecordDefinition } from './record-definition';
+import { bodyOf, IF_MATCH, LIST_DESCRIPTION, listParameters } from './record-docs';
 import {
   ExternalKeyDto,
   MergeDto,
@@ -33,79 +33,6 @@ import {
   toResultBody,
   toTimelineBody,
 } from './record.dto';
-
-export const IF_MATCH = ApiHeader({
-  name: 'If-Match',
-  required: false,
-  description: 'The ETag of the version that is to be changed, or 412.',
-  schema: { type: 'string', example: '*' },
-});
-
-/** The query parameters of the list of an object. */
-export function listParameters(definition: RecordDefinition): MethodDecorator {
-  const filters = Object.entries(commonFilters(definition)).map(([name, { description }]) =>
-    ApiQuery({ name, required: false, description, schema: { type: 'string' } }),
-  );
-  const time = { type: 'string', format: 'date-time' } as const;
-  return applyDecorators(
-    ApiQuery({
-      name: 'limit',
-      required: false,
-      schema: { type: 'integer', minimum: 1, maximum: PAGE_LIMIT_MAX, default: PAGE_LIMIT_DEFAULT },
-    }),
-    ApiQuery({
-      name: 'cursor',
-      required: false,
-      description: '`meta.next_cursor` of the page before',
-      schema: { type: 'string' },
-    }),
-    ApiQuery({
-      name: 'sort',
-      required: false,
-      description:
-        `One of ${sortsOf(definition)
-          .map((sort) => `\`${sort}\``)
-          .join(', ')}, or \`custom.<key>\` of ` +
-        'an indexed custom field; `-` for the other way round.',
-      schema: { type: 'string', default: '-created_at' },
-    }),
-    ApiQuery({
-      name: 'q',
-      required: false,
-      description:
-        'Words, each of which begins a word of the record; an email, a domain or the digits of a ' +
-        'phone number count as words. At least 2 characters. Matches come in alphabetical order.',
-      schema: { type: 'string', minLength: 2, maxLength: 100 },
-    }),
-    ...filters,
-    ApiQuery({
-      name: 'created_from',
-      required: false,
-      description: 'Not created before.',
-      schema: time,
-    }),
-    ApiQuery({
-      name: 'created_to',
-      required: false,
-      description: 'Created before.',
-      schema: time,
-    }),
-    ApiQuery({
-      name: 'deleted',
-      required: false,
-      description: 'true: the deleted records instead, latest first.',
-      schema: { type: 'boolean', default: false },
-    }),
-  );
-}
-
-const LIST_DESCRIPTION =
-  'Filters can be combined, and `custom.<key>=` filters by an indexed custom field. Unknown ' +
-  'parameters are refused. A page may be short, or empty, and still have a next_cursor: then little ' +
-  'of what was looked at matched, and the next page looks on.';
-
-export const bodyOf = (name: string) =>
-  ApiBody({ schema: { $ref: `#/components/schemas/${name}` } });
 
 /** The routes that every kind of record has. A feature extends the class and names its path. */
 export function objectController(definition: RecordDefinition, service: Type<ObjectService>) {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, contended, validationFailed } from '../common/errors';
 import { KeyLock } from '../common/key-lock';
-import { isReplay, mayBeRepeated, newId } from '../common/operation';
+import { isReplay, newId } from '../common/operation';
 import type { Page, PageQueryDto } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { Field } from '../fields/field';
@@ -15,24 +15,17 @@ import {
   type StoredRecord,
 } from './record';
 import { canRead, demand } from './record-access';
-import { archivedValues, mergePatch, parseRecord, writablePart } from './record-body';
+import { mergePatch, writablePart } from './record-body';
 import type { RecordDefinition } from './record-definition';
+import type { Body } from './record-input.service';
 import type { RecordKit } from './record-kit';
 import type { TimelineEntry } from './record-timeline.service';
-import { referenceFaults } from './references';
 import type { RecordKey } from './store/records.repository';
 
 const ATTEMPTS = 12;
-/** Events that are looked through for the mark of a write that may have been done already. */
-const REPLAY_EVENTS = 100;
 const DUPLICATES_MAX = 20;
-/** Events that are looked through to tell what has changed since a version. */
-const CHANGED_SINCE_EVENTS = 100;
 
 const lock = new KeyLock();
-
-/** What a client sends; checked by parseRecord. */
-export type Body = Record<string, unknown>;
 
 /**
  * The rules of one kind of record. Features extend it with what is theirs alone, by overriding
@@ -85,12 +78,11 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     const operationId = newId(`operation${name}`);
     // A new id has no record: only the repeat of a request may have made it before.
     let found = isReplay() ? await this.kit.records.find(key, true) : undefined;
-    const done = await this.doneBefore(found, operationId);
+    const done = await this.kit.history.doneBefore(found, operationId);
     if (done) return done;
-    const { data, fields } = await this.parse(caller, rest);
+    const data = await this.kit.input.parse(caller, this.definition, rest);
     if (rest.owner_id === undefined && !this.definition.bare) data.owner_id = caller.userId;
     demand(caller, this.definition, 'create', data);
-    await this.checkReferences(caller, fields, data, undefined);
     const prepared = await this.prepared(caller, data);
     const draft: Draft = { state: 'live', data: prepared, kind: 'created' };
     // An earlier attempt may have been fenced under this id: that is no record, and no obstacle.
@@ -101,7 +93,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
         return record;
       }
       found = await this.kit.records.find(key, true);
-      const doneNow = await this.doneBefore(found, operationId);
+      const doneNow = await this.kit.history.doneBefore(found, operationId);
       if (doneNow) return doneNow;
     }
     if (found && !isFree(found)) throw duplicate({ field: 'id', value: id }, id);
@@ -123,9 +115,9 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     return this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
       demand(caller, this.definition, 'update', base.data);
       const merged = mergePatch(writablePart(this.definition, base.data), patch);
-      const { data: written, fields } = await this.parse(caller, merged as Body, base.data);
+      const { definition } = this;
+      const written = await this.kit.input.parse(caller, definition, merged as Body, base.data);
       const data = { ...base.data, ...written };
-      await this.checkReferences(caller, fields, data, base.data);
       const prepared = await this.prepared(caller, data, base);
       const changes = changesBetween(base.data, prepared);
       if (Object.keys(changes).length === 0) return undefined;
@@ -139,7 +131,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
    */
   async remove(caller: Principal, id: string, ifMatch?: string, name = ''): Promise<void> {
     const found = await this.getAny(caller, id);
-    if (await this.doneBefore(found, newId(`operation${name}`))) return;
+    if (await this.kit.history.doneBefore(found, newId(`operation${name}`))) return;
     if (found.state === 'deleted') return;
     await this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
       demand(caller, this.definition, 'delete', base.data);
@@ -159,7 +151,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const base = await this.kit.records.find(key);
       if (!base || !canRead(caller, this.definition, base)) throw new AppError('NOT_FOUND');
-      const done = await this.doneBefore(base, operationId);
+      const done = await this.kit.history.doneBefore(base, operationId);
       if (done) return done;
       demand(caller, this.definition, 'update', base.data);
       if (base.state === 'live') return base;
@@ -286,11 +278,14 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
         const found = await this.kit.records.find(key);
         // Of the very version that is written upon: another attempt comes before it, or not at all.
-        const done = await this.doneBefore(found, operationId);
+        const done = await this.kit.history.doneBefore(found, operationId);
         if (done) return done;
         const base = this.readable(caller, found);
         if (versions && !versions.includes(base.version)) {
-          throw preconditionFailed(base, await this.changedSince(base, Math.min(...versions)));
+          throw preconditionFailed(
+            base,
+            await this.kit.history.changedSince(base, Math.min(...versions)),
+          );
         }
         const draft = await decide(base);
         if (!draft) return base;
@@ -318,64 +313,6 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     base?: StoredRecord,
   ): Promise<RecordData> {
     return this.prepare ? this.prepare(caller, data as D, base as StoredRecord<D>) : data;
-  }
-
-  /** A custom field that is new, and that this process has not heard of, is not a mistake. */
-  private async parse(
-    caller: Principal,
-    body: Body,
-    before?: RecordData,
-  ): Promise<{ data: RecordData; fields: Field[] }> {
-    const parse = (fields: Field[]) => {
-      const archived = before ? archivedValues(fields, before) : {};
-      const custom = { ...((body.custom ?? {}) as Record<string, unknown>) };
-      for (const key of before ? Object.keys(archived) : []) Reflect.deleteProperty(custom, key);
-      const whole = body.custom === undefined ? body : { ...body, custom };
-      return { data: parseRecord(this.definition, fields, whole, archived), fields };
-    };
-    try {
-      return parse(await this.fields(caller));
-    } catch (error) {
-      if (body.custom === undefined || !(error instanceof AppError)) throw error;
-      const { organizationId } = caller;
-      return parse(await this.kit.fields.of(organizationId, this.definition.object, true));
-    }
-  }
-
-  private async checkReferences(
-    caller: Principal,
-    fields: readonly Field[],
-    data: RecordData,
-    before: RecordData | undefined,
-  ): Promise<void> {
-    const faults = await referenceFaults(caller, this.definition, fields, data, before, this.kit);
-    if (faults.length > 0) throw validationFailed(faults);
-  }
-
-  /**
-   * The record, with all that follows from it, if another attempt of the same request has written it
-   * already: one before this one, or one that has overtaken it.
-   */
-  private async doneBefore(
-    record: StoredRecord | undefined,
-    operationId: string,
-  ): Promise<StoredRecord | undefined> {
-    if (!record || isFree(record) || !mayBeRepeated(record.updatedAt)) return undefined;
-    const events = await this.kit.records.listEvents(record, new Date(8.64e15), REPLAY_EVENTS);
-    const event = events.find((one) => one.operationId === operationId);
-    if (!event) return undefined;
-    await this.kit.writer.settle(this.definition, record, event.version - 1);
-    return record;
-  }
-
-  private async changedSince(record: StoredRecord, version: number): Promise<string[]> {
-    const events = await this.kit.records.listEvents(
-      record,
-      new Date(8.64e15),
-      CHANGED_SINCE_EVENTS,
-    );
-    const since = events.filter((event) => event.version > version);
-    return [...new Set(since.flatMap((event) => Object.keys(event.changes)))].sort();
   }
 }
 

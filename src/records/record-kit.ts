@@ -4,6 +4,8 @@ import { FieldsService } from '../fields/fields.service';
 import { UsersService } from '../users/users.service';
 import { ClaimsService } from './claims.service';
 import { GrowthHint } from './growth-hint.service';
+import { RecordHistory } from './record-history.service';
+import { RecordInput } from './record-input.service';
 import { RecordLists } from './record-lists.service';
 import { MergeReferences } from './merge-references.service';
 import { RecordMerges } from './record-merges.service';
@@ -16,6 +18,8 @@ import { RecordsRepository } from './store/records.repository';
 export class RecordKit {
   constructor(
     readonly records: RecordsRepository,
+    readonly input: RecordInput,
+    readonly history: RecordHistory,
     readonly writer: RecordWriter,
     readonly claims: ClaimsService,
     readonly lists: RecordLists,

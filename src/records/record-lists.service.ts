@@ -4,10 +4,18 @@ import { decodeCursor, encodeCursor } from '../common/cursor';
 import { Page } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
-import type { Field } from '../fields/field';
 import { FieldsService } from '../fields/fields.service';
 import { ClaimsService } from './claims.service';
-import { recordTerms, scopesOf, sortKeyOf } from './derive';
+import { recordTerms, scopesOf } from './derive';
+import {
+  cursorScope,
+  deletedWalk,
+  HIGHEST,
+  lookupsOf,
+  matcher,
+  orderWalk,
+  type Walk,
+} from './list-plan';
 import { type Condition, type ListQuery, parseListQuery } from './list-query';
 import { matchesTerms } from './matching';
 import type { StoredRecord } from './record';
@@ -20,27 +28,14 @@ import {
 } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { RecordsRepository } from './store/records.repository';
-import { ALL, listName, lookupScope, ownerScope, termList } from './scopes';
+import { ALL, listName, ownerScope, termList } from './scopes';
 import { fold, queryTerms, TERM_PREFIX_LENGTH, textSortKey } from './text';
 
 /** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
 const SCAN_LIMIT = 1000;
 const ROWS_AT_ONCE = 200;
-/** Above every text that a list has. */
-const HIGHEST = '\u{10FFFF}\u{10FFFF}';
 /** Rows of a term that are looked at to tell which of several words is the rarest. */
 const RARITY_PROBE = 200;
-
-/** A list to walk: where, from where to where, and which of its records count. */
-interface Walk {
-  list: string;
-  from: ListPosition;
-  endKey: string;
-  descending: boolean;
-  /** Whether the row is one of the record as it is. */
-  stands: (record: StoredRecord, row: ListedRow) => boolean;
-  matches: (record: StoredRecord) => boolean;
-}
 
 /** Reads lists: by sort, filter and search, in pages that cost the same everywhere. */
 @Injectable()
@@ -79,9 +74,9 @@ export class RecordLists {
       return new Page(found ? [found] : [], query.limit, null);
     }
     const walk = query.deleted
-      ? this.walkDeleted(caller, definition, query)
+      ? deletedWalk(caller, definition, query)
       : query.q === undefined
-        ? this.walkOrder(caller, definition, query, fields)
+        ? orderWalk(caller, definition, query, fields)
         : await this.walkTerm(caller, definition, query, query.q);
     if (!walk) return new Page([], query.limit, null);
     const [sortKey, id] = after ?? [];
@@ -185,42 +180,6 @@ export class RecordLists {
     return matches(record) && found ? record : undefined;
   }
 
-  private walkOrder(
-    caller: Principal,
-    definition: RecordDefinition,
-    query: ListQuery,
-    fields: readonly Field[],
-  ): Walk {
-    const { order, descending } = query;
-    const scope = indexScope(caller, definition, query);
-    const { low, high } = boundsOf(query);
-    return {
-      list: listName(order, scope),
-      // A bound is no row: with an empty id it stands before all rows of its key.
-      from: descending ? { sortKey: high, id: '' } : { sortKey: low, id: '' },
-      endKey: descending ? low : high,
-      descending,
-      stands: (record, row) =>
-        record.state === 'live' &&
-        scopesOf(definition, record, fields).includes(scope) &&
-        sortKeyOf(definition, record, order, fields) === row.sortKey,
-      matches: matcher(caller, definition, query),
-    };
-  }
-
-  private walkDeleted(caller: Principal, definition: RecordDefinition, query: ListQuery): Walk {
-    const isOwn = reachOf(caller, definition, 'read') !== 'all';
-    return {
-      list: listName('deleted', isOwn ? ownerScope(caller.userId) : ALL),
-      from: query.descending ? { sortKey: HIGHEST, id: '' } : { sortKey: '', id: '' },
-      endKey: query.descending ? '' : HIGHEST,
-      descending: query.descending,
-      stands: (record, row) =>
-        record.state === 'deleted' && record.deletedAt?.toISOString() === row.sortKey,
-      matches: matcher(caller, definition, query),
-    };
-  }
-
   /** Walks the matches of the rarest word, and looks for the others in the records. */
   private async walkTerm(
     caller: Principal,
@@ -308,86 +267,4 @@ export class RecordLists {
       from = last;
     }
   }
-}
-
-function lookupsOf(definition: RecordDefinition, { data }: StoredRecord): string[] {
-  return (definition.lookups?.(data) ?? []).map(lookupScope);
-}
-
-/** The narrowest part of an order that holds every record that can be in the list. */
-function boundsOf({ order, conditions, createdFrom, createdTo }: ListQuery) {
-  const created = { order: 'created', from: createdFrom, to: createdTo };
-  const ranges = conditions.map(({ filter, value }) => filter.range?.(value));
-  const bounds = { low: '', high: HIGHEST };
-  for (const range of [created, ...ranges]) {
-    if (range?.order !== order) continue;
-    if (range.from !== undefined && range.from > bounds.low) bounds.low = range.from;
-    if (range.to !== undefined && range.to < bounds.high) bounds.high = range.to;
-  }
-  return bounds;
-}
-
-/** The narrowest scope that holds every record that can be in the list. */
-function indexScope(caller: Principal, definition: RecordDefinition, query: ListQuery): string {
-  const { conditions, order } = query;
-  const isOwn = reachOf(caller, definition, 'read') !== 'all';
-  // The lists of a custom order exist for everything and for owners only.
-  if (order.startsWith('custom.')) {
-    const owner = conditions.find(({ name }) => name === 'owner_id');
-    if (isOwn) return ownerScope(caller.userId);
-    return owner ? ownerScope(owner.value) : ALL;
-  }
-  const values = conditions.map(({ name, value }) => [name, value] as const);
-  const joint = definition.jointScope?.(Object.fromEntries(values));
-  // What the caller may see is part of the choice, not a filter on top of it.
-  if (isOwn) return joint?.owner === caller.userId ? joint.scope : ownerScope(caller.userId);
-  const scopes = conditions.map(({ filter, name, value }) => ({
-    name,
-    scope: filter.scope?.(value),
-  }));
-  const narrowest = [...scopes, { name: JOINT, scope: joint?.scope }]
-    .filter(({ scope }) => scope !== undefined)
-    .sort((a, b) => rank(a.name) - rank(b.name))[0];
-  return narrowest?.scope ?? ALL;
-}
-
-const JOINT = 'several filters';
-/** Filters by how much they narrow. All others, such as what others refer to, narrow more. */
-const BROAD = [JOINT, 'stage_id', 'pipeline_id', 'tag', 'owner_id', 'kind', 'overdue', 'status'];
-
-function rank(filter: string): number {
-  return BROAD.indexOf(filter);
-}
-
-function matcher(
-  caller: Principal,
-  definition: RecordDefinition,
-  { conditions, createdFrom, createdTo }: ListQuery,
-): (record: StoredRecord) => boolean {
-  return (record) => {
-    const created = record.createdAt.toISOString();
-    return (
-      canRead(caller, definition, record) &&
-      (createdFrom === undefined || created >= createdFrom) &&
-      (createdTo === undefined || created < createdTo) &&
-      conditions.every(({ filter, value }) => filter.matches(record, value))
-    );
-  };
-}
-
-/** What a cursor is good for: this list, of this organization, as this caller sees it. */
-function cursorScope(caller: Principal, definition: RecordDefinition, query: ListQuery): string {
-  const reach = reachOf(caller, definition, 'read');
-  return JSON.stringify([
-    definition.object,
-    caller.organizationId,
-    reach === 'all' ? reach : caller.userId,
-    query.order,
-    query.descending,
-    query.deleted,
-    query.q ?? null,
-    query.createdFrom ?? null,
-    query.createdTo ?? null,
-    query.conditions.map(({ name, value }) => [name, value]).sort(),
-  ]);
 }

@@ -8,6 +8,8 @@ import { IntentFinisher } from './intent-finisher.service';
 import { Maintenance } from './maintenance.service';
 import { Rebucketing } from './rebucket.service';
 import { RecordEraser } from './record-eraser.service';
+import { RecordHistory } from './record-history.service';
+import { RecordInput } from './record-input.service';
 import { RecordKit } from './record-kit';
 import { RecordLists } from './record-lists.service';
 import { MergeReferences } from './merge-references.service';
@@ -47,6 +49,8 @@ import { Sweeper } from './sweeper.service';
     MergeReferences,
     RecordMerges,
     GrowthHint,
+    RecordInput,
+    RecordHistory,
     RecordKit,
     IntentFinisher,
     Sweeper,

@@ -140,6 +140,7 @@ describe('A write of a record', () => {
         const seen = new Map<number, number>();
         const writer = async () => {
           for (let left = INCREMENTS; left > 0;) {
+            const begun = performance.now();
             const { size, version } = await crm.read('companies', id);
             const body = { size: Number(size) + 1 };
             const answer = await crm.send('patch', path, body, {
@@ -147,8 +148,8 @@ describe('A write of a record', () => {
             });
             seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1);
             if (answer.status !== 200) {
-              // Fifty that come back at once would only get in each other's way.
-              await sleep(Math.random() * 1000);
+              // Fifty that come back at once would only be in each other's way, however slow it is.
+              await sleep(Math.random() * WRITERS * (performance.now() - begun));
               continue;
             }
             left--;
@@ -173,7 +174,7 @@ describe('A write of a record', () => {
           Array.from({ length: total + 1 }, (_, at) => total - at),
         );
       },
-      60_000 + 200 * WRITERS * INCREMENTS,
+      60_000 + 500 * WRITERS * INCREMENTS,
     );
   });
 

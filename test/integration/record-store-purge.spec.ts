@@ -70,7 +70,7 @@ describe('A record that was deleted for long enough', () => {
     }
   }
 
-  async function expectPurged(id: string): Promise<void> {
+  async function expectGone(id: string): Promise<void> {
     const key = { organizationId: caller.organizationId, object: 'contacts', id };
     const record = await store.records.find(key, true);
     expect(record).toMatchObject({
@@ -82,6 +82,10 @@ describe('A record that was deleted for long enough', () => {
     expect(await code(store.contacts.get(caller, id))).toBe('NOT_FOUND');
     expect(await code(store.contacts.restore(caller, id))).toBe('NOT_FOUND');
     expect(await code(store.contacts.history(caller, id, { limit: 10 }))).toBe('NOT_FOUND');
+  }
+
+  async function expectPurged(id: string): Promise<void> {
+    await expectGone(id);
     expect(await listAll(store, caller, 'contacts', { deleted: 'true' })).toEqual([]);
     expect((await store.maintenance.verify(caller.organizationId)).faults).toEqual([]);
     // Its values are free.
@@ -115,6 +119,24 @@ describe('A record that was deleted for long enough', () => {
       await sleep(RETENTION_SECONDS * 1000 + 10);
       await sweep({ at, when });
       await sweep();
+      await expectPurged(id);
+    },
+  );
+
+  it.each([undefined, 'records.commit', 'records.removeEvent'])(
+    'takes along what was merged into it, also when the sweep dies at %s',
+    async (at) => {
+      const loser = await store.contacts.create(caller, { last_name: 'Loser', title: 'CFO' });
+      const { id } = await store.contacts.create(caller, {
+        last_name: 'Gone',
+        emails: [{ value: EMAIL }],
+      });
+      await store.contacts.merge(caller, id, [loser.id]);
+      await store.contacts.remove(caller, id);
+      await sleep(RETENTION_SECONDS * 1000 + 10);
+      if (at !== undefined) await sweep({ at, when: 'after' });
+      await sweep();
+      for (const one of [id, loser.id]) await expectGone(one);
       await expectPurged(id);
     },
   );

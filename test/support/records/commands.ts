@@ -68,7 +68,7 @@ const fault: fc.Arbitrary<Fault> = fc
       { weight: 1, arbitrary: fc.integer({ min: 1, max: MERGE_CALLS }) },
     ),
     when: fc.constantFrom('before', 'half', 'after'),
-    stall: fc.option(fc.integer({ min: 5, max: 4 * LEASE_MS })),
+    stall: fc.option(fc.integer({ min: 5, max: 4 * LEASE_MS }), { freq: 1 }),
   })
   .map(({ at, when, stall }) => {
     const wait = stall === null ? {} : { wait: () => sleep(stall) };

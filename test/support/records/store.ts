@@ -13,6 +13,8 @@ import { GrowthHint } from '../../../src/records/growth-hint.service';
 import { IntentFinisher } from '../../../src/records/intent-finisher.service';
 import { Maintenance } from '../../../src/records/maintenance.service';
 import { Rebucketing } from '../../../src/records/rebucket.service';
+import { RecordHistory } from '../../../src/records/record-history.service';
+import { RecordInput } from '../../../src/records/record-input.service';
 import { RecordKit } from '../../../src/records/record-kit';
 import { RecordLists } from '../../../src/records/record-lists.service';
 import { MergeReferences } from '../../../src/records/merge-references.service';
@@ -80,6 +82,8 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   const timeline = new RecordTimeline(records, lists, settings);
   const kit = new RecordKit(
     records,
+    new RecordInput(records, fields, users),
+    new RecordHistory(records, writer),
     writer,
     claims,
     lists,

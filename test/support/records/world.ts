@@ -8,7 +8,7 @@ import { derivedId } from '../../../src/common/operation';
 import type { Principal } from '../../../src/common/principal';
 import { requestContext, withOperation } from '../../../src/common/request-context';
 import type { AppConfig } from '../../../src/config/app-config';
-import type { Body } from '../../../src/records/object.service';
+import type { Body } from '../../../src/records/record-input.service';
 import type { StoredRecord } from '../../../src/records/record';
 import { newOrganizationId } from '../api';
 import { TEST_KEYSPACE, testConfig } from '../config';

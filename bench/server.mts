@@ -1,0 +1,61 @@
+// What every benchmark needs: a server of its own, and percentiles.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** A server as npm run build has made it, without limits and with little to log. */
+export interface Server {
+  url: string;
+  child: ChildProcess;
+  stop: () => Promise<void>;
+}
+
+export async function startServer(
+  variables: Record<string, string>,
+  nodeArgs: string[] = [],
+): Promise<Server> {
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const child = spawn(process.execPath, [...nodeArgs, join(PROJECT, 'dist', 'main.js')], {
+    env: {
+      ...process.env,
+      NODE_ENV: 'test',
+      RATE_LIMITS: 'off',
+      PORT: String(port),
+      JWT_SECRET: randomBytes(48).toString('base64'),
+      LOG_LEVEL: 'warn',
+      LOG_FORMAT: 'json',
+      ...variables,
+    },
+    stdio: 'inherit',
+  });
+  const url = `http://127.0.0.1:${String(port)}`;
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => {
+      resolve();
+    });
+  });
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
+    const up = await fetch(`${url}/health`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (up) return { url, child, stop };
+    await sleep(300);
+  }
+  await stop();
+  throw new Error('The server does not come up');
+}
+
+/** The value that a share of all is not above, e.g. 0.95; 0 where there is none. */
+export function percentile(times: readonly number[], share: number): number {
+  const sorted = times.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
