@@ -18,7 +18,7 @@ export async function startServer(
   variables: Record<string, string>,
   nodeArgs: string[] = [],
 ): Promise<Server> {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const port = 20_000 + Math.floor(Math.random() * 12_000);
   const child = spawn(process.execPath, [...nodeArgs, join(PROJECT, 'dist', 'main.js')], {
     env: {
       ...process.env,

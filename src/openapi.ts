@@ -62,7 +62,7 @@ const IDEMPOTENCY_KEY = {
 
 /** The errors that follow from the shape of an operation, whatever it does. */
 function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
-  const parameters = (operation.parameters ?? []) as { in: string }[];
+  const parameters = (operation.parameters ?? []) as { in: string; name: string }[];
   const codes: ErrorCode[] = [
     'NOT_ACCEPTABLE',
     'RATE_LIMITED',
@@ -70,7 +70,7 @@ function impliedCodes(operation: Operation, access: Access): ErrorCode[] {
     'SERVICE_UNAVAILABLE',
   ];
   if (parameters.length > 0) codes.push('VALIDATION_FAILED');
-  if (parameters.some((parameter) => parameter.in === 'header')) {
+  if (parameters.some(({ name }) => name === KEY_HEADER)) {
     codes.push('IDEMPOTENCY_IN_PROGRESS', 'IDEMPOTENCY_KEY_REUSED');
   }
   if (parameters.some((parameter) => parameter.in === 'path')) codes.push('NOT_FOUND');

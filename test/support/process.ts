@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { appendToRunLog } from './run-log';
 import { testEnvironment } from './config';
@@ -54,9 +55,28 @@ export function runProgram(args: string[], environment: Record<string, string> =
   return { child, output: () => output, ended, until };
 }
 
+/** A port that nobody listens on, below those that the system gives to connections (from 32768). */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => {
+        resolve(false);
+      });
+      probe.listen(port, () => {
+        resolve(true);
+      });
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+}
+
 /** The server as npm start runs it, on a port of its own. */
 export async function startServer(environment: Record<string, string> = {}) {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const port = await freePort();
   const server = runProgram(['dist/main.js'], { PORT: String(port), ...environment });
   await server.until(/"msg":"ready: /);
   return { ...server, port, url: `http://127.0.0.1:${String(port)}` };
