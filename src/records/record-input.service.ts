@@ -49,7 +49,8 @@ export class RecordInput {
   ): Promise<{ data: RecordData; fields: Field[] }> {
     const parse = (fields: Field[]) => {
       const archived = before ? archivedValues(fields, before) : {};
-      const whole = { ...body, custom: without(body.custom, Object.keys(archived)) };
+      const custom = without(body.custom, Object.keys(archived));
+      const whole = body.custom === undefined ? body : { ...body, custom };
       return { data: parseRecord(definition, fields, whole, archived), fields };
     };
     try {
