@@ -15,7 +15,7 @@ import {
   type StoredRecord,
 } from './record';
 import { canRead, demand } from './record-access';
-import { mergePatch, writablePart } from './record-body';
+import { mergePatch, refuseUnknownFields, writablePart } from './record-body';
 import type { RecordDefinition } from './record-definition';
 import type { Body } from './record-input.service';
 import type { RecordKit } from './record-kit';
@@ -112,6 +112,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     ifMatch?: string,
     name = '',
   ): Promise<StoredRecord> {
+    refuseUnknownFields(this.definition, patch);
     return this.change(caller, id, ifMatch, `operation${name}`, async (base) => {
       demand(caller, this.definition, 'update', base.data);
       const merged = mergePatch(writablePart(this.definition, base.data), patch);

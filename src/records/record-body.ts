@@ -70,17 +70,22 @@ export function toFaults(error: z.ZodError, parent: readonly PropertyKey[] = [])
   return error.issues.flatMap((issue) => {
     const path = [...parent, ...issue.path];
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        field: fieldPath([...path, key.slice(0, 100)]),
-        rule: 'unknownField',
-        message: 'This field is not known here.',
-      }));
+      return issue.keys.map((key) => unknownField([...path, key]));
     }
     const params = issue.code === 'custom' ? issue.params : undefined;
     const rule = typeof params?.rule === 'string' ? params.rule : issue.code;
     const field = fieldPath(path);
     return [{ field, rule, message: `${field || 'The body'} is not valid: ${issue.message}` }];
   });
+}
+
+function unknownField(path: readonly PropertyKey[]): FieldFault {
+  const [key, ...parents] = path.toReversed();
+  return {
+    field: fieldPath([...parents.toReversed(), String(key).slice(0, 100)]),
+    rule: 'unknownField',
+    message: 'This field is not known here.',
+  };
 }
 
 function fieldPath(path: readonly PropertyKey[]): string {
@@ -111,6 +116,16 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Refuses fields that no record of the kind has, whatever record it is.
+ * @throws AppError VALIDATION_FAILED
+ */
+export function refuseUnknownFields(definition: RecordDefinition, body: object): void {
+  const { shape } = schemaOf(definition);
+  const keys = Object.keys(body).filter((key) => !Object.hasOwn(shape, key));
+  if (keys.length > 0) throw validationFailed(keys.map((key) => unknownField([key])));
 }
 
 /**

@@ -10,7 +10,7 @@ import { startApp, type TestApp } from '../support/app';
 import { TEST_KEYSPACE, TEST_SECRET, testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
 import { probe, ProbeController, replayed, rowOf, type Sent, sendTo } from '../support/probe';
-import { runProgram } from '../support/process';
+import { freePort, runProgram } from '../support/process';
 import { rememberSecrets } from '../support/run-log';
 
 const PRELOAD = join(__dirname, '..', 'support', 'crash-preload.cjs');
@@ -127,7 +127,7 @@ describe('What is kept of a write with an Idempotency-Key', () => {
       '%s: is taken over with the same seed',
       async (step) => {
         const sent = { token: admin.token, key, body: { first_name: 'Ada' } };
-        const port = 40_000 + Math.floor(Math.random() * 9000);
+        const port = await freePort();
         const victim = runProgram(['--require', PRELOAD, 'dist/main.js'], {
           ...environment,
           PORT: String(port),

@@ -7,7 +7,7 @@ import { Maintenance } from '../../src/records/maintenance.service';
 import { type Account, Api } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { TEST_KEYSPACE, testConfig } from '../support/config';
-import { runProgram } from '../support/process';
+import { freePort, runProgram } from '../support/process';
 import { sweepOrganization } from '../support/records/sweep';
 import { connectWriters } from '../support/records/world';
 
@@ -25,7 +25,7 @@ interface ContactBody {
 
 /** Sends one request to a server of its own that dies at the given step. */
 async function crash(at: string, send: (api: Api) => Promise<unknown>): Promise<void> {
-  const port = 40_000 + Math.floor(Math.random() * 9000);
+  const port = await freePort();
   const server = runProgram(['--require', PRELOAD, 'dist/main.js'], {
     ...environment,
     PORT: String(port),

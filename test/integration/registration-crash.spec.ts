@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Account, Api, newEmail, newOrganizationId, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
-import { runProgram } from '../support/process';
+import { freePort, runProgram } from '../support/process';
 
 const PRELOAD = join(__dirname, '..', 'support', 'crash-preload.cjs');
 const LEASE_SECONDS = 3;
@@ -16,7 +16,7 @@ interface Body {
 
 /** Sends one request to a server of its own that dies at the given step. */
 async function crash(at: string, body: object, token?: string): Promise<void> {
-  const port = 40_000 + Math.floor(Math.random() * 9000);
+  const port = await freePort();
   const server = runProgram(['--require', PRELOAD, 'dist/main.js'], {
     ...environment,
     PORT: String(port),
