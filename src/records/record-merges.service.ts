@@ -111,7 +111,8 @@ export class RecordMerges {
 
   /**
    * Gives a loser its own life back, with what the winner has from it and what referred to it.
-   * @throws AppError DUPLICATE where a unique value of the loser has gone to somebody else
+   * @throws AppError FORBIDDEN where the winner is not the caller's to change, DUPLICATE where a
+   * unique value of the loser has gone to somebody else
    */
   async undo(
     caller: Principal,
@@ -121,6 +122,10 @@ export class RecordMerges {
     const { organizationId } = caller;
     const { merged_into: winnerId, merge_id: mergeId } = loser.data as MergedData;
     const winnerKey = { organizationId, object: definition.object, id: winnerId };
+    // It loses what it has from the loser: whoever may change the loser may not therefore change it.
+    const winner = await this.records.find(winnerKey);
+    const isGone = !winner || winner.state === 'purged' || winner.state === 'fenced';
+    if (!isGone) demand(caller, definition, 'update', winner.data);
     await this.checkFree(definition, loser, winnerId);
     await this.note(organizationId, mergeId, JSON.stringify({ loserId: loser.id, winnerId }));
     return this.free(caller, definition, winnerKey, loser, mergeId);

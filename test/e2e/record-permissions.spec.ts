@@ -214,6 +214,19 @@ describe('What a caller reaches of the records', () => {
     expect((await program.page('search', { q: 'not its own' })).data).toEqual([]);
   });
 
+  it('a merge is taken back by those only who may change what it made', async () => {
+    const winner = await colleague.create('deals', { name: 'Theirs', tags: ['a'] });
+    const loser = await member.create('deals', { name: 'Mine', tags: ['b'] });
+    const merged = await manager.merge('deals', winner.id, loser.id);
+    expect((await member.get(`deals/${winner.id}`)).status).toBe(404);
+    const refused = await member.send('post', `deals/${loser.id}/restore`);
+    expect(refused).toMatchObject(forbidden);
+    expect(await colleague.read('deals', winner.id)).toEqual(merged);
+    expect((await member.get(`deals/${loser.id}`)).status).toBe(404);
+    expect(await manager.restore('deals', loser.id)).toMatchObject({ tags: ['b'] });
+    expect((await colleague.read('deals', winner.id)).tags).toEqual(['a']);
+  });
+
   it('the records of another organization are unknown, in whatever way they are named', async () => {
     const stranger = new Crm(server.url, await server.api.newAdmin());
     const company = await admin.create('companies', { name: 'Acme', external_ids: { erp: 'f' } });
