@@ -48,7 +48,16 @@ export class IntentFinisher {
         } catch (error) {
           // Without the database there is nothing to be done but to try again, here.
           if (error instanceof AppError && error.status === 503) throw error;
-          this.logger.error({ err: error, intent }, 'a write could not be finished: later again');
+          // Without its detail: that has the emails and the like of people.
+          const { id, organizationId, object, recordId, kind } = intent;
+          const about = {
+            intent_id: id,
+            organization_id: organizationId,
+            object,
+            id: recordId,
+            kind,
+          };
+          this.logger.error({ err: error, ...about }, 'a write could not be finished: later again');
           await this.intents.add(intent, new Date(Date.now() + POSTPONE_MS));
         }
         await this.intents.remove(intent);
