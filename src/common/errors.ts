@@ -91,9 +91,12 @@ export function contended(): AppError {
   return new AppError('CONFLICT', { headers: { 'Retry-After': '1' } });
 }
 
-/** 400 for input that breaks a rule; list every fault, not only the first. */
+/** More faults than that nobody reads, and they would make an answer larger than its request. */
+const FAULTS_MAX = 100;
+
+/** 400 for input that breaks a rule; list every fault, not only the first: up to 100 are told. */
 export function validationFailed(faults: FieldFault[]): AppError {
-  return new AppError('VALIDATION_FAILED', { details: faults });
+  return new AppError('VALIDATION_FAILED', { details: faults.slice(0, FAULTS_MAX) });
 }
 
 /** The body of every error answer, from whatever layer. */

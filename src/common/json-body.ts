@@ -3,6 +3,8 @@ import { AppError, validationFailed } from './errors';
 
 /** Deeper documents cost more to walk than any of our objects needs. */
 const MAX_DEPTH = 20;
+/** None of our objects and lists has as many; each more is a fault to be found and told. */
+const MAX_ENTRIES = 1000;
 /** Keys that would reach a prototype where an object is copied key by key. */
 const POISONOUS_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -38,7 +40,17 @@ function checkShape(body: unknown): void {
         },
       ]);
     }
-    for (const [key, value] of Object.entries(next.value)) {
+    const entries = Object.entries(next.value);
+    if (entries.length > MAX_ENTRIES) {
+      throw validationFailed([
+        {
+          field: '',
+          rule: 'maxEntries',
+          message: `No object or list of the body can have more than ${String(MAX_ENTRIES)} entries`,
+        },
+      ]);
+    }
+    for (const [key, value] of entries) {
       if (POISONOUS_KEYS.has(key)) {
         throw validationFailed([
           { field: key, rule: 'unknownField', message: 'This field is not known here.' },

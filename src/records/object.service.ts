@@ -181,8 +181,11 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
     name = '',
   ): Promise<{ record: StoredRecord; created: boolean }> {
     const unique = { field: `external:${source}`, value: externalKey };
-    const given = (body.external_ids ?? {}) as Record<string, unknown>;
-    const whole = { ...body, external_ids: { ...given, [source]: externalKey } };
+    // What is no map is left to be refused: spread, a text or a list would become one.
+    const given = body.external_ids ?? {};
+    const isMap = typeof given === 'object' && !Array.isArray(given);
+    const externalIds = isMap ? { ...given, [source]: externalKey } : given;
+    const whole = { ...body, external_ids: externalIds };
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const { organizationId } = caller;
       const owner = await this.kit.claims.owner(this.definition, organizationId, unique);

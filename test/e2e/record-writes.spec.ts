@@ -228,6 +228,22 @@ describe('A write of a record', () => {
     });
   });
 
+  it('takes no external ids that are no map, and no body with more entries than any can have', async () => {
+    for (const external_ids of ['ab', ['x'], 5]) {
+      const body = { last_name: 'J', external_ids };
+      const answer = await crm.send('put', 'contacts/external/erp/1', body);
+      expect(faultsOf(answer)).toEqual(['external_ids invalid_type']);
+    }
+    const map = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${String(at)}`, 0]));
+    const items = [{ data: { last_name: 'J', custom: map(150_000) } }];
+    const huge = await crm.send('post', 'contacts/batch', { operation: 'create', items });
+    expect(faultsOf(huge)).toEqual([' maxEntries']);
+    const many = await crm.send('post', 'contacts', { last_name: 'J', custom: map(1000) });
+    expect(faultsOf(many)).toHaveLength(100);
+    expect((await crm.page('contacts')).data).toEqual([]);
+  });
+
   it('is kept in its history, newest first', async () => {
     const { id } = await crm.create('contacts', { last_name: 'Jones' });
     await crm.patch('contacts', id, { last_name: 'Smith', tags: ['a'] });
