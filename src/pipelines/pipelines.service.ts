@@ -91,7 +91,7 @@ export class PipelinesService extends ObjectService<PipelineData> {
 
   private async hasDeals(caller: Principal, scope: string): Promise<boolean> {
     const deals = definitionOf('deals');
-    const found = await this.kit.lists.inScope(caller, deals, scope, undefined, 1);
+    const { found } = await this.kit.lists.inScope(caller, deals, scope, undefined, 1);
     return found.length > 0;
   }
 

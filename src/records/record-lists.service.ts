@@ -86,14 +86,17 @@ export class RecordLists {
     return new Page(found, query.limit, cursor ?? null);
   }
 
-  /** Records that stand in one scope, newest first; for what is linked to a record. */
+  /**
+   * Records that stand in one scope, newest first; for what is linked to a record. There may be less
+   * than were asked for, and more behind `next`.
+   */
   async inScope(
     caller: Principal,
     definition: RecordDefinition,
     scope: string,
     from: ListPosition | undefined,
     size: number,
-  ): Promise<StoredRecord[]> {
+  ): Promise<{ found: StoredRecord[]; next: ListPosition | null }> {
     const fields = await this.fields.of(caller.organizationId, definition.object);
     const walk: Walk = {
       list: listName('created', scope),
@@ -107,7 +110,7 @@ export class RecordLists {
           lookupsOf(definition, record).includes(scope)),
       matches: (record) => canRead(caller, definition, record),
     };
-    return (await this.walk(caller, definition, walk, size)).found;
+    return this.walk(caller, definition, walk, size);
   }
 
   /** Live records that may be the same as this one: alike in one of the ways its kind declares. */
@@ -122,7 +125,7 @@ export class RecordLists {
       scopes.map((scope) => this.inScope(caller, definition, scope, undefined, size + 1)),
     );
     const by = new Map<string, { record: StoredRecord; by: string[] }>();
-    for (const other of found.flat()) {
+    for (const other of found.flatMap((one) => one.found)) {
       if (other.id === record.id || by.has(other.id)) continue;
       const shared = lookupsOf(definition, other).filter((scope) => scopes.includes(scope));
       by.set(other.id, { record: other, by: shared.map((scope) => scope.split(':')[1] ?? '') });

@@ -45,13 +45,16 @@ export class RecordTimeline {
       this.changes(record, after?.at, limit + 2),
       this.activities(caller, record, after, limit + 1),
     ]);
-    const entries = [...changes, ...activities]
+    const { cut } = activities;
+    const entries = [...changes, ...activities.entries]
       .filter((entry) => after === undefined || comparePlaces(placeOf(entry), after) > 0)
+      // Behind it there may be activities that come before these.
+      .filter((entry) => cut === undefined || comparePlaces(placeOf(entry), cut) <= 0)
       .sort((a, b) => comparePlaces(placeOf(a), placeOf(b)));
     const items = entries.slice(0, limit);
     const last = items.at(-1);
-    const more = entries.length > limit && last ? placeOf(last) : undefined;
-    const position = more && [more.at.toISOString(), more.type, more.id];
+    const more = entries.length > limit && last ? placeOf(last) : cut;
+    const position = more && [more.at.toISOString(), more.type ?? '', more.id];
     return new Page(items, limit, position ? encodeCursor(this.cursorKey, scope, position) : null);
   }
 
@@ -94,16 +97,19 @@ export class RecordTimeline {
     { object, id }: StoredRecord,
     last: Place | undefined,
     size: number,
-  ): Promise<TimelineEntry[]> {
+  ): Promise<{ entries: TimelineEntry[]; cut?: Place }> {
     const activities = definitionOf('activities');
-    if (reachOf(caller, activities, 'read') === 'none') return [];
+    if (reachOf(caller, activities, 'read') === 'none') return { entries: [] };
     const from = last && {
       sortKey: last.at.toISOString(),
       id: last.type === 'activity' ? last.id : HIGHEST,
     };
     const scope = referenceScope(object, id);
-    const found = await this.lists.inScope(caller, activities, scope, from, size);
-    return found.map((activity) => ({ type: 'activity', at: activity.createdAt, activity }));
+    const { found, next } = await this.lists.inScope(caller, activities, scope, from, size);
+    return {
+      entries: found.map((activity) => ({ type: 'activity', at: activity.createdAt, activity })),
+      ...(next ? { cut: { at: new Date(next.sortKey), type: 'activity', id: next.id } } : {}),
+    };
   }
 }
 

@@ -214,6 +214,19 @@ describe('What a caller reaches of the records', () => {
     expect((await program.page('search', { q: 'not its own' })).data).toEqual([]);
   });
 
+  it('a member finds his activities in a timeline behind any number of others', async () => {
+    const contact = await member.create('contacts', { last_name: 'Busy' });
+    const links = [{ object: 'contacts', id: contact.id }];
+    const own = await member.create('activities', { kind: 'note', subject: 'Mine', links });
+    const item = { data: { kind: 'note', subject: 'Theirs', links } };
+    for (const count of [500, 500, 400]) {
+      await colleague.batch('activities', 'create', Array<unknown>(count).fill(item));
+    }
+    const entries = await member.walk(`contacts/${contact.id}/timeline`, { limit: 50 });
+    expect(entries.map(({ type }) => type)).toEqual(['activity', 'change']);
+    expect(entries[0]?.activity).toMatchObject({ id: own.id });
+  }, 60_000);
+
   it('a merge is taken back by those only who may change what it made', async () => {
     const winner = await colleague.create('deals', { name: 'Theirs', tags: ['a'] });
     const loser = await member.create('deals', { name: 'Mine', tags: ['b'] });
