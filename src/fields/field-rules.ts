@@ -5,6 +5,8 @@ import type { Field, FieldKind } from './field';
 const LIVE_LIMIT = 200;
 /** All of them, the archived ones included: one read of a bounded partition gives them all. */
 export const FIELDS_LIMIT = 400;
+/** Each puts every record into lists of its own, in every order: what a write costs grows with them. */
+const INDEXED_LIMIT = 30;
 /** Choices of all fields of one object together: what is read for every record has to stay small. */
 const OPTIONS_TOTAL = 5000;
 
@@ -96,6 +98,9 @@ export function checkLimits(others: Field[], field: Field): void {
   const options = all.reduce((sum, one) => sum + one.options.length, 0);
   if (all.filter(({ archived }) => !archived).length > LIVE_LIMIT) {
     throw tooMany(`There are ${String(LIVE_LIMIT)} fields already; archive some first.`);
+  }
+  if (all.filter(({ indexed, archived }) => indexed && !archived).length > INDEXED_LIMIT) {
+    throw tooMany(`There are ${String(INDEXED_LIMIT)} indexed fields already; archive some first.`);
   }
   if (all.length > FIELDS_LIMIT) {
     throw tooMany(

@@ -129,7 +129,7 @@ export class CreateFieldDto {
   @IsBoolean()
   unique: boolean = false;
 
-  /** Lists can be filtered and sorted by it. For every kind but money; for good. */
+  /** Lists can be filtered and sorted by it. For every kind but money; for good; 30 of a kind of record at most. */
   @ApiPropertyOptional({ type: Boolean, default: false, example: true })
   @IsBoolean()
   indexed: boolean = false;

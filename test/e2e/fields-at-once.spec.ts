@@ -125,6 +125,16 @@ describe('Custom fields, many at once', () => {
     expect((await post(text('note'))).status).toBe(201);
   });
 
+  it('are indexed up to 30 times', async () => {
+    for (const key of many(30)) {
+      expect((await post({ ...text(key), indexed: true })).status).toBe(201);
+    }
+    expectRefusal(await post({ ...text('more'), indexed: true }), 'CONFLICT');
+    expect((await post(text('more'))).status).toBe(201);
+    await archive('o0');
+    expect((await post({ ...text('room'), indexed: true })).status).toBe(201);
+  });
+
   it('are known to the records within a second, and at once where they are changed', async () => {
     const { organizationId } = admin;
     const of = async (fresh = false) =>
