@@ -1,6 +1,7 @@
-import type { RecordData } from './record';
-import { defineRecord } from './record-definition';
 import { z } from 'zod';
+import { AppError } from '../common/errors';
+import type { RecordData, StoredRecord } from './record';
+import { defineRecord, type RecordDefinition } from './record-definition';
 
 /** A merge, kept as a record of its own, so that it can be finished after a crash, and taken back. */
 export interface MergeData extends RecordData {
@@ -138,4 +139,18 @@ export function withoutValues(data: RecordData, values: ReadonlySet<string>): Re
     custom: drop(data.custom),
     external_ids: drop(data.external_ids),
   } as RecordData;
+}
+
+/** The records that a record has taken in. */
+export const mergedIdsOf = ({ data }: StoredRecord): string[] => data.merged_ids ?? [];
+
+/** The fields that a winner can get from its losers. */
+export function mergedFields(definition: RecordDefinition): string[] {
+  return [...Object.keys(definition.schema.shape), 'tags', 'custom', 'external_ids'];
+}
+
+/** The field of a unique value that somebody else has, if that is what an error says. */
+export function duplicateField(error: unknown): string | undefined {
+  if (!(error instanceof AppError) || error.code !== 'DUPLICATE') return undefined;
+  return (error.details as { field: string }).field;
 }

@@ -6,16 +6,18 @@ import type { Principal } from '../common/principal';
 import { FieldsService } from '../fields/fields.service';
 import { ClaimsService, duplicate } from './claims.service';
 import {
+  duplicateField,
   type MergeData,
   type MergedData,
+  mergedFields,
+  mergedIdsOf,
   merges,
-  parted,
   undoneMark,
   united,
   withMark,
-  withoutValues,
 } from './merge';
 import { MergeReferences } from './merge-references.service';
+import { MergeWinner } from './merge-winner.service';
 import type { Actor, Draft, RecordData, StoredRecord } from './record';
 import { canRead, demand } from './record-access';
 import { parseRecord, writablePart } from './record-body';
@@ -25,7 +27,6 @@ import { RecordWriter } from './record-writer.service';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
 import { WriteIntentsRepository } from './store/write-intents.repository';
 
-const ATTEMPTS = 12;
 /** Merged records are looked up for the story of the winner: that must stay a page's work. */
 const MERGED_MAX = 50;
 
@@ -40,6 +41,7 @@ export class RecordMerges {
     private readonly records: RecordsRepository,
     private readonly writer: RecordWriter,
     private readonly updater: RecordUpdater,
+    private readonly winner: MergeWinner,
     private readonly references: MergeReferences,
     private readonly intents: WriteIntentsRepository,
     private readonly claims: ClaimsService,
@@ -96,7 +98,7 @@ export class RecordMerges {
       const loser = await this.bury(by, definition, { ...winnerKey, id }, data.winner_id, mergeId);
       if (loser) losers.push(loser);
     }
-    const winner = await this.enrich(by, definition, winnerKey, losers, mergeId);
+    const winner = await this.winner.takeIn(by, definition, winnerKey, losers, mergeId);
     for (const loser of losers) {
       if (winner.data.merged_ids?.includes(loser.id)) {
         await this.references.turnToWinner(by, loser, { winnerId: winner.id, mergeId });
@@ -138,7 +140,7 @@ export class RecordMerges {
     loser: StoredRecord,
     mergeId: string,
   ): Promise<StoredRecord> {
-    await this.impoverish(actor, definition, winnerKey, loser, mergeId);
+    await this.winner.giveUp(actor, definition, winnerKey, loser, mergeId);
     const own = await this.references.followed(definition, loser);
     const freed = await this.updater.update(actor, definition, loser, (base) => {
       const isOurs = base.state === 'merged' && (base.data as MergedData).merge_id === mergeId;
@@ -185,7 +187,7 @@ export class RecordMerges {
     const data = united(
       winner.data,
       losers.map((loser) => loser.data),
-      fieldNames(definition),
+      mergedFields(definition),
     );
     try {
       parseRecord(definition, fields, writablePart(definition, data));
@@ -217,51 +219,6 @@ export class RecordMerges {
     return isOurs ? loser : undefined;
   }
 
-  private async enrich(
-    actor: Actor,
-    definition: RecordDefinition,
-    key: RecordKey,
-    losers: readonly StoredRecord[],
-    mergeId: string,
-  ): Promise<StoredRecord> {
-    /** Values that somebody else took in the moment between the loser and the winner. */
-    const taken = new Set<string>();
-    const decide = (base: StoredRecord): Draft | undefined => {
-      const known = base.data.merged_ids ?? [];
-      const undone = base.data.unmerged ?? [];
-      const missing = losers.filter(
-        ({ id }) => !known.includes(id) && !undone.includes(undoneMark(mergeId, id)),
-      );
-      if (base.state !== 'live' || missing.length === 0) return undefined;
-      const lost = missing.map(({ data }) => withoutValues(data, taken));
-      const data = united(base.data, lost, fieldNames(definition));
-      data.merged_ids = [
-        ...known,
-        ...missing.flatMap(({ id, data: { merged_ids } }) => [id, ...(merged_ids ?? [])]),
-      ];
-      return { state: 'live', data, kind: 'merged' };
-    };
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.updater.update(actor, definition, key, decide);
-      } catch (error) {
-        const field = duplicateField(error);
-        if (field === undefined || attempt > ATTEMPTS) throw error;
-        for (const { data } of losers) {
-          for (const unique of uniquesOf(
-            definition,
-            { state: 'live', data },
-            Object.keys(data.custom),
-          )) {
-            if (unique.field !== field) continue;
-            const owner = await this.claims.owner(definition, key.organizationId, unique);
-            if (owner && owner.id !== key.id) taken.add(unique.value);
-          }
-        }
-      }
-    }
-  }
-
   /** @throws AppError DUPLICATE where a unique value of a loser has gone to somebody else */
   private async checkFree(
     definition: RecordDefinition,
@@ -276,67 +233,4 @@ export class RecordMerges {
         throw duplicate(unique, owner.id);
     }
   }
-
-  /** Takes from the winner what it has from a loser, and sees to it that it gets nothing any more. */
-  private async impoverish(
-    actor: Actor,
-    definition: RecordDefinition,
-    key: RecordKey,
-    loser: StoredRecord,
-    mergeId: string,
-  ): Promise<void> {
-    const mark = undoneMark(mergeId, loser.id);
-    const isDone = (winner: StoredRecord) =>
-      winner.state === 'purged' || winner.data.unmerged?.includes(mark) === true;
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-      const before = await this.beforeMerge(key, loser.id);
-      const winner = await this.updater.update(actor, definition, key, (base) => {
-        const { state, data: own } = base;
-        const known = own.merged_ids ?? [];
-        const isIn = known.includes(loser.id);
-        // Taken in just now: then look once more what was there before.
-        if (isDone(base) || state === 'purged' || state === 'fenced' || (isIn && !before)) {
-          return undefined;
-        }
-        const data: RecordData =
-          isIn && before ? parted(own, loser.data, before, fieldNames(definition)) : { ...own };
-        if (isIn) {
-          const gone = new Set([loser.id, ...mergedIdsOf(loser)]);
-          data.merged_ids = known.filter((id) => !gone.has(id));
-        }
-        data.unmerged = withMark(own, mark);
-        return { state, data, kind: 'unmerged' };
-      });
-      if (isDone(winner)) return;
-    }
-    throw contended();
-  }
-
-  /** What a winner had, in the fields that it changed, when it last took a loser in. */
-  private async beforeMerge(
-    key: RecordKey,
-    loserId: string,
-  ): Promise<Record<string, unknown> | undefined> {
-    const has = (ids: unknown) => Array.isArray(ids) && ids.includes(loserId);
-    const events = await this.writer.eventsSince(key, 1);
-    const changes = events.find(
-      ({ kind, changes: { merged_ids: ids } }) =>
-        kind === 'merged' && has(ids?.to) && !has(ids?.from),
-    )?.changes;
-    return (
-      changes &&
-      Object.fromEntries(Object.entries(changes).map(([field, { from }]) => [field, from]))
-    );
-  }
-}
-
-const mergedIdsOf = ({ data }: StoredRecord) => data.merged_ids ?? [];
-
-function fieldNames(definition: RecordDefinition): string[] {
-  return [...Object.keys(definition.schema.shape), 'tags', 'custom', 'external_ids'];
-}
-
-function duplicateField(error: unknown): string | undefined {
-  if (!(error instanceof AppError) || error.code !== 'DUPLICATE') return undefined;
-  return (error.details as { field: string }).field;
 }

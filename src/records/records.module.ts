@@ -13,6 +13,7 @@ import { RecordInput } from './record-input.service';
 import { RecordKit } from './record-kit';
 import { RecordLists } from './record-lists.service';
 import { MergeReferences } from './merge-references.service';
+import { MergeWinner } from './merge-winner.service';
 import { RecordMerges } from './record-merges.service';
 import { RecordTimeline } from './record-timeline.service';
 import { RecordTotals } from './record-totals.service';
@@ -47,6 +48,7 @@ import { Sweeper } from './sweeper.service';
     RecordTimeline,
     RecordUpdater,
     MergeReferences,
+    MergeWinner,
     RecordMerges,
     GrowthHint,
     RecordInput,

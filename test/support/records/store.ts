@@ -18,6 +18,7 @@ import { RecordInput } from '../../../src/records/record-input.service';
 import { RecordKit } from '../../../src/records/record-kit';
 import { RecordLists } from '../../../src/records/record-lists.service';
 import { MergeReferences } from '../../../src/records/merge-references.service';
+import { MergeWinner } from '../../../src/records/merge-winner.service';
 import { RecordMerges } from '../../../src/records/record-merges.service';
 import { RecordTimeline } from '../../../src/records/record-timeline.service';
 import { RecordUpdater } from '../../../src/records/record-updater.service';
@@ -78,7 +79,17 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   const lists = new RecordLists(records, derived, layouts, claims, fields, settings);
   const updater = new RecordUpdater(records, writer);
   const references = new MergeReferences(records, writer, updater, derived, layouts, steps, fields);
-  const merges = new RecordMerges(records, writer, updater, references, intents, claims, fields);
+  const winner = new MergeWinner(writer, updater, claims);
+  const merges = new RecordMerges(
+    records,
+    writer,
+    updater,
+    winner,
+    references,
+    intents,
+    claims,
+    fields,
+  );
   const timeline = new RecordTimeline(records, lists, settings);
   const kit = new RecordKit(
     records,
