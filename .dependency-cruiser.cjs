@@ -1,7 +1,7 @@
 /**
  * Imports go one way. The order of the layers, from the bottom:
  * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
- * <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
+ * <- fields <- records <- changes <- companies <- contacts <- pipelines <- deals <- activities <- search
  * <- api-keys <- auth <- app.module
  */
 const FEATURES = [
@@ -10,6 +10,7 @@ const FEATURES = [
   'organizations',
   'fields',
   'records',
+  'changes',
   'companies',
   'contacts',
   'pipelines',

@@ -7,6 +7,7 @@ import { AccessGuard } from './auth/access.guard';
 import { AuditModule } from './audit/audit.module';
 import { AuthModule } from './auth/auth.module';
 import { CassandraModule } from './cassandra/cassandra.module';
+import { ChangesModule } from './changes/changes.module';
 import { CompaniesModule } from './companies/companies.module';
 import { ContactsModule } from './contacts/contacts.module';
 import { EnvelopeInterceptor } from './common/envelope.interceptor';
@@ -33,6 +34,7 @@ import { UsersModule } from './users/users.module';
     UsersModule,
     OrganizationsModule,
     FieldsModule,
+    ChangesModule,
     CompaniesModule,
     ContactsModule,
     PipelinesModule,

@@ -23,6 +23,7 @@ export const ERRORS = {
   CONFLICT: [409, 'The request collides with another one; try again.'],
   IDEMPOTENCY_IN_PROGRESS: [409, 'A request with this Idempotency-Key is still running.'],
   LAST_ADMIN: [409, 'The organization would be left without an active admin.'],
+  CURSOR_EXPIRED: [410, 'What follows this cursor is no longer kept; start anew from an export.'],
   PRECONDITION_FAILED: [412, 'The record has changed since it was read.'],
   PAYLOAD_TOO_LARGE: [413, 'The body is too large.'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Send the body as application/json in UTF-8.'],

@@ -19,6 +19,7 @@ export const PERMISSIONS = [
   'users:deactivate',
   'keys:manage',
   'audit:read',
+  'changes:read',
   'fields:read',
   'fields:manage',
   'pipelines:read',
@@ -60,6 +61,8 @@ const everyone: Grants = {
   'users:deactivate': 'none',
   'keys:manage': 'none',
   'audit:read': 'none',
+  // It tells of everything, whoever owns it.
+  'changes:read': 'none',
   'fields:read': 'all',
   'fields:manage': 'none',
   'pipelines:read': 'all',
@@ -89,11 +92,17 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
     'users:deactivate': 'all',
     'keys:manage': 'all',
     'audit:read': 'all',
+    'changes:read': 'all',
     'fields:manage': 'all',
     'pipelines:manage': 'all',
     ...onRecords('all', 'all'),
   },
-  manager: { ...everyone, 'pipelines:manage': 'all', ...onRecords('all', 'all') },
+  manager: {
+    ...everyone,
+    'changes:read': 'all',
+    'pipelines:manage': 'all',
+    ...onRecords('all', 'all'),
+  },
   // Everybody knows the customers; what one sells and does is one's own business.
   member: {
     ...everyone,

@@ -4,6 +4,7 @@ import { v7 as timeOrderedId } from 'uuid';
 import type { AppConfig } from '../config/app-config';
 import type { Field } from '../fields/field';
 import { FieldsService } from '../fields/fields.service';
+import { ChangeOutbox } from './change-outbox.service';
 import { ClaimsService, isRefusal } from './claims.service';
 import { derive, deriveStale, without } from './derive';
 import {
@@ -52,6 +53,7 @@ export class RecordWriter {
     private readonly intents: WriteIntentsRepository,
     private readonly layouts: LayoutsRepository,
     private readonly claims: ClaimsService,
+    private readonly outbox: ChangeOutbox,
     private readonly fields: FieldsService,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -113,7 +115,10 @@ export class RecordWriter {
       if (claims.refused !== undefined) throw claims.refused as Error;
       return undefined;
     }
-    await this.writeDerived(definition, fields, record, base);
+    await Promise.all([
+      this.writeDerived(definition, fields, record, base),
+      this.outbox.note(record),
+    ]);
     await this.claims.release(key, held);
     await this.intents.remove(intent);
     return record;
@@ -121,7 +126,7 @@ export class RecordWriter {
 
   /**
    * Finishes what writes from a version on may have left undone: rows of the record as it is, and no
-   * others. Can be done at any time, and any number of times.
+   * others, and the note for those who follow the changes. Can be done at any time, and any number of times.
    */
   async settle(
     definition: RecordDefinition,
@@ -130,6 +135,7 @@ export class RecordWriter {
   ): Promise<void> {
     const fields = await this.fieldsFor(definition, record, record.data);
     const events = await this.eventsSince(record, sinceVersion);
+    await this.outbox.note(record);
     await this.derived.write(
       record,
       await this.writeBuckets(record),

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { FieldsModule } from '../fields/fields.module';
 import { OrganizationsModule } from '../organizations/organizations.module';
 import { UsersModule } from '../users/users.module';
+import { ChangeOutbox } from './change-outbox.service';
 import { ClaimsService } from './claims.service';
 import { GrowthHint } from './growth-hint.service';
 import { IntentFinisher } from './intent-finisher.service';
@@ -19,6 +20,7 @@ import { RecordTimeline } from './record-timeline.service';
 import { RecordTotals } from './record-totals.service';
 import { RecordUpdater } from './record-updater.service';
 import { RecordWriter } from './record-writer.service';
+import { ChangeOutboxRepository } from './store/change-outbox.repository';
 import { DerivedRowsRepository } from './store/derived-rows.repository';
 import { LayoutsRepository } from './store/layouts.repository';
 import { MergeStepsRepository } from './store/merge-steps.repository';
@@ -41,6 +43,8 @@ import { Sweeper } from './sweeper.service';
     LayoutsRepository,
     MergeStepsRepository,
     RecordDataRepository,
+    ChangeOutboxRepository,
+    ChangeOutbox,
     ClaimsService,
     RecordWriter,
     RecordLists,
@@ -60,6 +64,14 @@ import { Sweeper } from './sweeper.service';
     Rebucketing,
     RecordEraser,
   ],
-  exports: [RecordKit, RecordLists, RecordTotals, Maintenance, Rebucketing, IntentFinisher],
+  exports: [
+    RecordKit,
+    RecordLists,
+    RecordTotals,
+    Maintenance,
+    Rebucketing,
+    IntentFinisher,
+    ChangeOutbox,
+  ],
 })
 export class RecordsModule {}

@@ -25,7 +25,7 @@ const EVERYBODY: CallerKind[] = [...CALLERS];
 const KEYS_TOO: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger', 'key'];
 const PEOPLE: CallerKind[] = ['viewer', 'member', 'manager', 'admin', 'stranger'];
 const ADMINS: CallerKind[] = ['admin', 'stranger'];
-const PIPELINES: CallerKind[] = ['manager', ...ADMINS, 'key'];
+const MANAGERS: CallerKind[] = ['manager', ...ADMINS, 'key'];
 
 const WRITERS: CallerKind[] = ['member', 'manager', 'admin', 'stranger', 'key'];
 
@@ -76,6 +76,7 @@ const MATRIX: Record<string, CallerKind[]> = {
   'GET /api/v1/organization': KEYS_TOO,
   'PATCH /api/v1/organization': ADMINS,
   'DELETE /api/v1/organization': ADMINS,
+  'GET /api/v1/changes': MANAGERS,
   'GET /api/v1/audit': [...ADMINS, 'key'],
   'GET /api/v1/fields/{object}': KEYS_TOO,
   'POST /api/v1/fields/{object}': [...ADMINS, 'key'],
@@ -87,10 +88,10 @@ const MATRIX: Record<string, CallerKind[]> = {
   ...rowsOf('deals'),
   ...rowsOf('activities'),
   'GET /api/v1/pipelines': KEYS_TOO,
-  'POST /api/v1/pipelines': PIPELINES,
+  'POST /api/v1/pipelines': MANAGERS,
   'GET /api/v1/pipelines/{id}': KEYS_TOO,
-  'PATCH /api/v1/pipelines/{id}': PIPELINES,
-  'DELETE /api/v1/pipelines/{id}': PIPELINES,
+  'PATCH /api/v1/pipelines/{id}': MANAGERS,
+  'DELETE /api/v1/pipelines/{id}': MANAGERS,
   'GET /api/v1/pipelines/{id}/board': KEYS_TOO,
   'GET /api/v1/pipelines/{id}/forecast': KEYS_TOO,
   'GET /api/v1/pipelines/{id}/conversion': KEYS_TOO,

@@ -15,6 +15,9 @@ const WITHOUT_ORGANIZATION = [
   'attempts.insert',
   'attempts.list',
   'attempts.remove',
+  // Read by the sequencer, which works for all of them.
+  'change_outbox.insert',
+  'change_outbox.list',
   'erasures.add',
   'erasures.list',
   'leases.release',
@@ -26,6 +29,8 @@ const WITHOUT_ORGANIZATION = [
   'mail_queue.remove',
   'schema_migrations.list',
   'schema_migrations.record',
+  'sequencers.find',
+  'sequencers.put',
   'sweeps.find',
   'sweeps.put',
   'system.ping',
@@ -36,10 +41,12 @@ const WITHOUT_ORGANIZATION = [
 ];
 const SYSTEM_TABLES = [
   'attempts',
+  'change_outbox',
   'erasures',
   'leases',
   'mail_queue',
   'schema_migrations',
+  'sequencers',
   'sweeps',
   'system',
   'write_intents',

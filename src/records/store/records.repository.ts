@@ -53,6 +53,11 @@ const listEvents = defineQuery<EventRow>(
   `SELECT at, event_version, event_kind, event_operation_id, actor_id, api_key_id, changes
    FROM records WHERE ${KEY} AND id = :id AND at < :before LIMIT :size`,
 );
+const listEventsBetween = defineQuery<EventRow>(
+  'records.listEventsBetween',
+  `SELECT at, event_version, event_kind, event_operation_id, actor_id, api_key_id, changes
+   FROM records WHERE ${KEY} AND id = :id AND at >= :first AND at <= :last LIMIT :size`,
+);
 const findEvent = defineQuery<{ event_operation_id: { toString(): string } | null }>(
   'records.findEvent',
   `SELECT event_operation_id FROM records WHERE ${KEY} AND id = :id AND at = :at`,
@@ -142,15 +147,22 @@ export class RecordsRepository {
   /** Events before a moment, newest first. */
   async listEvents(key: RecordKey, before: Date, size: number): Promise<ChangeEvent[]> {
     const rows = await this.cassandra.page(listEvents, { ...params(key), before }, size);
-    return rows.map((row) => ({
-      at: row.at,
-      version: row.event_version,
-      kind: row.event_kind,
-      operationId: row.event_operation_id.toString(),
-      actorId: row.actor_id.toString(),
-      apiKeyId: row.api_key_id?.toString() ?? null,
-      changes: JSON.parse(row.changes) as Changes,
-    }));
+    return rows.map(toEvent);
+  }
+
+  /** Events from one moment to another, both included. */
+  async listEventsBetween(
+    key: RecordKey,
+    first: Date,
+    last: Date,
+    size: number,
+  ): Promise<ChangeEvent[]> {
+    const rows = await this.cassandra.page(
+      listEventsBetween,
+      { ...params(key), first, last },
+      size,
+    );
+    return rows.map(toEvent);
   }
 
   /** Writes the record and the event of its version together. False: somebody was faster. */
@@ -226,6 +238,18 @@ export class RecordsRepository {
 
 function params({ organizationId, object, id }: RecordKey) {
   return { organization_id: organizationId, object, id };
+}
+
+function toEvent(row: EventRow): ChangeEvent {
+  return {
+    at: row.at,
+    version: row.event_version,
+    kind: row.event_kind,
+    operationId: row.event_operation_id.toString(),
+    actorId: row.actor_id.toString(),
+    apiKeyId: row.api_key_id?.toString() ?? null,
+    changes: JSON.parse(row.changes) as Changes,
+  };
 }
 
 /** undefined for a partition that has lost its record: its fence has expired. */

@@ -8,6 +8,7 @@ import type { AppConfig } from '../../../src/config/app-config';
 import { ContactsService } from '../../../src/contacts/contacts.service';
 import { FieldsRepository } from '../../../src/fields/fields.repository';
 import { FieldsService } from '../../../src/fields/fields.service';
+import { ChangeOutbox } from '../../../src/records/change-outbox.service';
 import { ClaimsService } from '../../../src/records/claims.service';
 import { GrowthHint } from '../../../src/records/growth-hint.service';
 import { IntentFinisher } from '../../../src/records/intent-finisher.service';
@@ -23,6 +24,7 @@ import { RecordMerges } from '../../../src/records/record-merges.service';
 import { RecordTimeline } from '../../../src/records/record-timeline.service';
 import { RecordUpdater } from '../../../src/records/record-updater.service';
 import { RecordWriter } from '../../../src/records/record-writer.service';
+import { ChangeOutboxRepository } from '../../../src/records/store/change-outbox.repository';
 import { DerivedRowsRepository } from '../../../src/records/store/derived-rows.repository';
 import { LayoutsRepository } from '../../../src/records/store/layouts.repository';
 import { MergeStepsRepository } from '../../../src/records/store/merge-steps.repository';
@@ -66,6 +68,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   const creation = new UserCreationService(userRows, emails, settings);
   const users = new UsersService(userRows, emails, creation, audit, settings);
   const claims = new ClaimsService(values, records, settings);
+  const outbox = new ChangeOutbox(new ChangeOutboxRepository(cassandra), records);
   const writer = new RecordWriter(
     records,
     ids,
@@ -73,6 +76,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     intents,
     layouts,
     claims,
+    outbox,
     fields,
     settings,
   );
@@ -123,6 +127,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     intents,
     layouts,
     writer,
+    outbox,
     lists,
     finisher,
     maintenance,

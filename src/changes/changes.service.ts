@@ -1,0 +1,142 @@
+import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import { decodeCursor, encodeCursor } from '../common/cursor';
+import { AppError } from '../common/errors';
+import { groupBy } from '../common/group-by';
+import { inParallel } from '../common/in-parallel';
+import { Page } from '../common/page';
+import type { Principal } from '../common/principal';
+import { withOwnDeadline } from '../common/request-context';
+import { type AppConfig, deriveKey } from '../config/app-config';
+import { ChangeOutbox } from '../records/change-outbox.service';
+import type { ChangeEvent } from '../records/record';
+import { CHANGE_OBJECTS, type ChangeObject, type PlacedPointer } from './change';
+import { ChangeLog } from './change-log.service';
+import { ChangeWaiters } from './change-waiters.service';
+
+/** Pointers that are looked at for one page; a filter that finds little says so by a short page. */
+const SCAN_LIMIT = 1000;
+const RECORDS_AT_ONCE = 16;
+
+/** One version of a record, where it stands in the log. */
+export interface Change extends PlacedPointer {
+  event: ChangeEvent;
+}
+
+export interface ChangesQuery {
+  cursor?: string;
+  /** Only a cursor at the head. */
+  fromNow: boolean;
+  objects: readonly ChangeObject[];
+  limit: number;
+  /** How long to wait for a change where there is none. */
+  waitMs: number;
+}
+
+/** Every committed change of an organization, in the order of its log. */
+@Injectable()
+export class ChangesService {
+  private readonly keys: [Buffer, ...Buffer[]];
+  private readonly requestMs: number;
+
+  constructor(
+    private readonly log: ChangeLog,
+    private readonly outbox: ChangeOutbox,
+    private readonly waiters: ChangeWaiters,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    // A cursor outlives a change of keys: whoever holds one may have been away for days.
+    const [first, ...others] = config
+      .get('auth', { infer: true })
+      .keys.map(({ secret }) => deriveKey(secret, 'change cursor'));
+    this.keys = [first ?? Buffer.alloc(0), ...others];
+    this.requestMs = config.get('http', { infer: true }).requestTimeoutMs;
+  }
+
+  /**
+   * The changes from a cursor on, with the cursor to go on from: always, also where there is nothing.
+   * @throws AppError INVALID_CURSOR, CURSOR_EXPIRED; RATE_LIMITED where too many wait
+   */
+  list(caller: Principal, query: ChangesQuery, gone: AbortSignal): Promise<Page<Change>> {
+    // The time of waiting comes on top of that of the work.
+    return withOwnDeadline(query.waitMs + this.requestMs, async () => {
+      const { organizationId } = caller;
+      const until = Date.now() + query.waitMs;
+      let position = await this.start(organizationId, query);
+      let items: Change[] = [];
+      for (let waited = true; waited && items.length === 0 && !query.fromNow;) {
+        const found = await this.readFrom(organizationId, position, query);
+        ({ items, position } = found);
+        waited =
+          items.length === 0 &&
+          found.isAtHead &&
+          (await this.waiters.wait(organizationId, position, until - Date.now(), gone));
+      }
+      const cursor = encodeCursor(this.keys[0], scopeOf(organizationId), [String(position)]);
+      return new Page(items, query.limit, cursor);
+    });
+  }
+
+  private async start(organizationId: string, { cursor, fromNow }: ChangesQuery): Promise<number> {
+    if (fromNow) return this.log.head(organizationId);
+    if (cursor === undefined) return this.log.oldest(organizationId);
+    for (const [index, key] of this.keys.entries()) {
+      try {
+        return Number(decodeCursor(key, scopeOf(organizationId), cursor)[0]);
+      } catch (error) {
+        if (index === this.keys.length - 1) throw error;
+      }
+    }
+    throw new AppError('INVALID_CURSOR');
+  }
+
+  private async readFrom(
+    organizationId: string,
+    from: number,
+    { objects, limit }: Pick<ChangesQuery, 'objects' | 'limit'>,
+  ): Promise<{ items: Change[]; position: number; isAtHead: boolean }> {
+    const items: Change[] = [];
+    let position = from;
+    while (items.length < limit && position - from < SCAN_LIMIT) {
+      const room = limit - items.length;
+      const size = objects.length < CHANGE_OBJECTS.length ? SCAN_LIMIT : room;
+      const pointers = await this.log.read(organizationId, position, size);
+      if (pointers === undefined) throw new AppError('CURSOR_EXPIRED');
+      if (pointers.length === 0) return { items, position, isAtHead: true };
+      const wanted = pointers
+        .filter(({ object }) => (objects as readonly string[]).includes(object))
+        .slice(0, room);
+      items.push(...(await this.withEvents(organizationId, wanted)));
+      // Those behind the last one that there was room for are for the next page.
+      const last = (wanted.length < room ? pointers : wanted).at(-1);
+      position = (last?.position ?? position) + 1;
+    }
+    return { items, position, isAtHead: false };
+  }
+
+  /** Without those whose record has been purged since: their data is gone. */
+  private async withEvents(
+    organizationId: string,
+    pointers: readonly PlacedPointer[],
+  ): Promise<Change[]> {
+    const events = new Map<string, ChangeEvent>();
+    const byRecord = groupBy(pointers, ({ object, id }) => `${object} ${id}`);
+    await inParallel(byRecord, RECORDS_AT_ONCE, async ([name, ofOne]) => {
+      const [first, last] = [ofOne[0], ofOne.at(-1)];
+      if (!first || !last) return;
+      const key = { organizationId, object: first.object, id: first.id };
+      const size = last.version - first.version + 1;
+      const found = await this.outbox.eventsBetween(key, first.at, last.at, size);
+      for (const event of found) events.set(`${name} ${String(event.version)}`, event);
+    });
+    return pointers.flatMap((pointer) => {
+      const event = events.get(`${pointer.object} ${pointer.id} ${String(pointer.version)}`);
+      return event ? [{ ...pointer, event }] : [];
+    });
+  }
+}
+
+/** Of no filter: who follows the log may change it. */
+function scopeOf(organizationId: string): string {
+  return JSON.stringify(['changes', organizationId]);
+}
