@@ -3,11 +3,14 @@
  * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
  * <- fields <- records <- changes <- companies <- contacts <- pipelines <- deals <- activities <- search
  * <- api-keys <- auth <- app.module
+ * <- jobs <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
+ * <- imports <- api-keys <- auth <- app.module
  */
 const FEATURES = [
   'health',
   'users',
   'organizations',
+  'jobs',
   'fields',
   'records',
   'changes',
@@ -17,6 +20,7 @@ const FEATURES = [
   'deals',
   'activities',
   'search',
+  'imports',
   'api-keys',
   'auth',
 ];

@@ -20,6 +20,7 @@ import { FieldsModule } from './fields/fields.module';
 import { HealthModule } from './health/health.module';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor';
 import { IdempotencyModule } from './idempotency/idempotency.module';
+import { JobsModule } from './jobs/jobs.module';
 import { LimitsModule } from './limits/limits.module';
 import { LoggingModule } from './logging/logging.module';
 import { OrganizationsModule } from './organizations/organizations.module';
@@ -33,6 +34,7 @@ import { UsersModule } from './users/users.module';
     HealthModule,
     UsersModule,
     OrganizationsModule,
+    JobsModule,
     FieldsModule,
     ChangesModule,
     CompaniesModule,

@@ -152,6 +152,8 @@ export function createDocument(app: INestApplication): OpenAPIObject {
     .addTag('Deals', 'What may be sold, and to whom')
     .addTag('Activities', 'Tasks, calls, meetings, notes and emails')
     .addTag('Search', 'Everything, while one types')
+    .addTag('Imports', 'Records from a file')
+    .addTag('Jobs', 'Long work: how far it is')
     .addTag('API keys', 'For programs, in the name of a user')
     .addTag('Organization', 'The tenant itself')
     .addTag('Fields', 'What an organization adds to its records')

@@ -1,11 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
 import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import { lesserRole, type Role } from '../common/permissions';
 import type { Principal } from '../common/principal';
+import { JobCallers } from '../jobs/job-callers.service';
 import { OrganizationsService } from '../organizations/organizations.service';
 import { UsersService } from '../users/users.service';
 import { type ApiKey, decodeApiKey, encodeApiKey } from './api-key';
@@ -23,13 +24,22 @@ export interface NewApiKey {
 }
 
 @Injectable()
-export class ApiKeysService {
+export class ApiKeysService implements OnModuleInit {
   constructor(
     private readonly keys: ApiKeysRepository,
     private readonly users: UsersService,
     private readonly organizations: OrganizationsService,
     private readonly audit: AuditService,
+    private readonly jobCallers: JobCallers,
   ) {}
+
+  /** What was begun with a key goes on only as long as the key is good. */
+  onModuleInit(): void {
+    this.jobCallers.useKeys(async (organizationId, id) => {
+      const key = await this.keys.find(organizationId, id);
+      return key && this.callerBy(key, new Date());
+    });
+  }
 
   /** The organization's keys, without their secrets. */
   list(caller: Principal): Promise<ApiKey[]> {
@@ -88,15 +98,20 @@ export class ApiKeysService {
     const key = given && (await this.keys.find(given.organizationId, given.id));
     if (!key || !timingSafeEqual(key.secretHash, hashSecret(given.secret))) return undefined;
     const now = new Date();
+    const caller = await this.callerBy(key, now);
+    if (caller && now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
+      await this.keys.touch(key, now);
+    }
+    return caller;
+  }
+
+  private async callerBy(key: ApiKey, now: Date): Promise<Principal | undefined> {
     if (key.expiresAt <= now) return undefined;
     const [maker, open] = await Promise.all([
       this.users.findById(key.organizationId, key.createdBy),
       this.organizations.isOpen(key.organizationId),
     ]);
     if (maker?.status !== 'active' || !open) return undefined;
-    if (now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
-      await this.keys.touch(key, now);
-    }
     return {
       userId: maker.id,
       organizationId: key.organizationId,

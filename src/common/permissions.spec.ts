@@ -6,7 +6,7 @@ describe('Permissions', () => {
 
   it('are what this table says', () => {
     const identity = ['self:read', 'self:update', 'organization:read', 'users:read'];
-    const reading = ['fields:read', 'pipelines:read'];
+    const reading = ['jobs:read', 'fields:read', 'pipelines:read'];
     const records = OBJECTS.flatMap((object) =>
       ['read', 'create', 'update', 'delete'].map((action) => `${object}:${action}`),
     );
@@ -24,6 +24,7 @@ describe('Permissions', () => {
         'users:deactivate',
         'keys:manage',
         'audit:read',
+        'jobs:read',
         'fields:read',
         'fields:manage',
         'pipelines:read',

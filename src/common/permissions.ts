@@ -20,6 +20,7 @@ export const PERMISSIONS = [
   'keys:manage',
   'audit:read',
   'changes:read',
+  'jobs:read',
   'fields:read',
   'fields:manage',
   'pipelines:read',
@@ -63,6 +64,7 @@ const everyone: Grants = {
   'audit:read': 'none',
   // It tells of everything, whoever owns it.
   'changes:read': 'none',
+  'jobs:read': 'own',
   'fields:read': 'all',
   'fields:manage': 'none',
   'pipelines:read': 'all',
@@ -93,6 +95,7 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
     'keys:manage': 'all',
     'audit:read': 'all',
     'changes:read': 'all',
+    'jobs:read': 'all',
     'fields:manage': 'all',
     'pipelines:manage': 'all',
     ...onRecords('all', 'all'),

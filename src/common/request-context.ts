@@ -38,6 +38,20 @@ export function requestContext(milliseconds: number): RequestHandler {
   };
 }
 
+/**
+ * Does a step of long work as a request of its own, which has a deadline and may be an attempt of an
+ * operation. `name` is its request id in the log.
+ */
+export function asRequest<T>(
+  name: string,
+  milliseconds: number,
+  operation: Operation | undefined,
+  work: () => T,
+): T {
+  const endsAt = Date.now() + milliseconds;
+  return storage.run({ requestId: name, ip: null, endsAt, operation }, work);
+}
+
 /** Does `work`, the rest of the current request, as an attempt of an operation. */
 export function withOperation<T>(operation: Operation, work: () => T): T {
   const current = storage.getStore();

@@ -78,6 +78,8 @@ const MATRIX: Record<string, CallerKind[]> = {
   'DELETE /api/v1/organization': ADMINS,
   'GET /api/v1/changes': MANAGERS,
   'GET /api/v1/audit': [...ADMINS, 'key'],
+  'GET /api/v1/jobs': KEYS_TOO,
+  'GET /api/v1/jobs/{id}': KEYS_TOO,
   'GET /api/v1/fields/{object}': KEYS_TOO,
   'POST /api/v1/fields/{object}': [...ADMINS, 'key'],
   'GET /api/v1/fields/{object}/{key}': KEYS_TOO,

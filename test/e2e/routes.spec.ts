@@ -1,6 +1,8 @@
 import { DiscoveryService, Reflector } from '@nestjs/core';
 import { type OpenAPIObject } from '@nestjs/swagger';
+import { v7 as timeOrderedId } from 'uuid';
 import { type Access, ACCESS_KEY } from '../../src/common/principal';
+import { JobsService } from '../../src/jobs/jobs.service';
 import { createDocument } from '../../src/openapi';
 import type { Method } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
@@ -131,12 +133,20 @@ describe('Every route', () => {
     const sessions = await server.api.get('/api/auth/sessions', foreign.token);
     const field = { key: 'tier', label: 'Tier', kind: 'text' };
     const added = await server.api.post('/api/v1/fields/contacts', field, foreign.token);
+    const { id: userId, organizationId } = foreign;
+    const job = await server.app
+      .get(JobsService)
+      .create(
+        { organizationId, userId, role: 'admin' },
+        { id: timeOrderedId(), kind: 'import', input: null, total: null },
+      );
     const ids: Record<string, string | undefined> = {
       '/api/v1/users/': foreign.id,
       '/api/v1/invitations/': first(idOf(invited)),
       '/api/v1/api-keys/': first(idOf(made)),
       '/api/auth/sessions/': first(idOf(sessions)),
       '/api/v1/fields/': first(idOf(added)),
+      '/api/v1/jobs/': job.id,
     };
     for (const [object, record] of Object.entries(RECORDS)) {
       const created = await server.api.post(`/api/v1/${object}`, record, foreign.token);
@@ -168,12 +178,13 @@ describe('Every route', () => {
         '/api/v1/api-keys',
         '/api/auth/sessions',
         '/api/v1/fields/contacts',
+        '/api/v1/jobs',
         ...[...Object.keys(RECORDS), 'pipelines'].map((object) => `/api/v1/${object}`),
       ].map((path) => server.api.get(path, foreign.token)),
     );
     expect(left.map((response) => first(idOf(response)))).toEqual(Object.values(ids));
     expect(left[1]?.body).toMatchObject({ data: [{ status: 'pending' }] });
-    for (const { body } of left.slice(5)) expect(body).toMatchObject({ data: [{ version: 1 }] });
+    for (const { body } of left.slice(6)) expect(body).toMatchObject({ data: [{ version: 1 }] });
   });
 
   it('D2: gives a deleted record of another organization back to nobody else', async () => {

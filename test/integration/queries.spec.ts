@@ -20,6 +20,8 @@ const WITHOUT_ORGANIZATION = [
   'change_outbox.list',
   'erasures.add',
   'erasures.list',
+  // Read by the workers, which work for all of them.
+  'job_queue.list',
   'leases.release',
   'leases.renew',
   'leases.take',
@@ -43,6 +45,7 @@ const SYSTEM_TABLES = [
   'attempts',
   'change_outbox',
   'erasures',
+  'job_queue',
   'leases',
   'mail_queue',
   'schema_migrations',
