@@ -20,6 +20,7 @@ import { FieldsModule } from './fields/fields.module';
 import { HealthModule } from './health/health.module';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor';
 import { IdempotencyModule } from './idempotency/idempotency.module';
+import { ImportsModule } from './imports/imports.module';
 import { JobsModule } from './jobs/jobs.module';
 import { LimitsModule } from './limits/limits.module';
 import { LoggingModule } from './logging/logging.module';
@@ -43,6 +44,7 @@ import { UsersModule } from './users/users.module';
     DealsModule,
     ActivitiesModule,
     SearchModule,
+    ImportsModule,
     ApiKeysModule,
     LimitsModule,
     AuditModule,

@@ -1,6 +1,7 @@
 import { ConfigService } from '@nestjs/config';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import type { RequestHandler } from 'express';
+import type { Server } from 'node:http';
+import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
 import { requestContext } from './common/request-context';
 import { AppError } from './common/errors';
@@ -14,6 +15,8 @@ import { DOCS_PATH, serveDocs } from './openapi';
 /** Time for the request line and the headers to arrive, then for the whole request. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** For a file to arrive, as long as it does. */
+const UPLOAD_TIMEOUT_MS = 3_600_000;
 /** Longer than the 60 s of common load balancers: the side that reuses a connection must not close it last. */
 const KEEP_ALIVE_MS = 65_000;
 
@@ -48,6 +51,43 @@ function securityHeaders(): RequestHandler {
   };
 }
 
+/** The one route whose body is a file: its handler reads it, as long as it comes. */
+function isUpload(request: Request): boolean {
+  return (
+    request.method === 'POST' &&
+    /^\/api\/v1\/imports\/?$/.test(request.path) &&
+    /^multipart\//i.test(request.headers['content-type'] ?? '')
+  );
+}
+
+/** Node has one time in which requests must have come; a file may take longer, all else may not. */
+function arrivalTimeout(server: Server): RequestHandler {
+  return (request, response, next) => {
+    const give = () => {
+      if (request.complete) return;
+      if (response.headersSent) request.socket.destroy();
+      else {
+        const fault = Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
+        server.emit('clientError', fault, request.socket);
+      }
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const start = () => {
+      timer = setTimeout(give, REQUEST_TIMEOUT_MS).unref();
+    };
+    // What comes of a file after the answer is nobody's: it has the time of any other request.
+    if (isUpload(request)) response.once('finish', start);
+    else start();
+    request.once('end', () => {
+      clearTimeout(timer);
+    });
+    request.once('close', () => {
+      if (request.complete || request.destroyed) clearTimeout(timer);
+    });
+    next();
+  };
+}
+
 /** A batch is many requests in one body. */
 const BATCH_LIMIT_BYTES = 2 * 1024 * 1024;
 
@@ -55,14 +95,23 @@ function bodies(limitBytes: number): RequestHandler {
   const single = jsonBody(limitBytes);
   const batch = jsonBody(Math.max(limitBytes, BATCH_LIMIT_BYTES));
   return (request, response, next) => {
+    if (isUpload(request)) {
+      next();
+      return;
+    }
     const handler = request.path.endsWith('/batch') ? batch : single;
     handler(request, response, next);
   };
 }
 
+/** What is answered as CSV. */
+const CSV_PATH = /^\/api\/v1\/imports\/[^/]+\/errors$/;
+
 function acceptsJson(): RequestHandler {
   return (request, _response, next) => {
-    const served = request.path.startsWith(DOCS_PATH) || request.accepts('json') !== false;
+    const isCsv = CSV_PATH.test(request.path) && request.accepts('csv') !== false;
+    const isServed = isCsv || request.path.startsWith(DOCS_PATH);
+    const served = isServed || request.accepts('json') !== false;
     next(served ? undefined : new AppError('NOT_ACCEPTABLE'));
   };
 }
@@ -78,6 +127,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.use(
     requestId(),
     app.get<RequestHandler>(HTTP_LOGGER),
+    arrivalTimeout(app.getHttpServer()),
     requestContext(http.requestTimeoutMs),
     securityHeaders(),
   );
@@ -93,7 +143,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
 
   const server = app.getHttpServer();
   server.headersTimeout = HEADERS_TIMEOUT_MS;
-  server.requestTimeout = REQUEST_TIMEOUT_MS;
+  server.requestTimeout = UPLOAD_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   answerSocketErrors(server);
   return app;

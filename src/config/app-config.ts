@@ -51,6 +51,7 @@ export interface AppConfig {
   };
   /** How long deleted records can be restored. */
   records: { retentionMs: number };
+  imports: { maxBytes: number };
   passwords: { cost: number; threads: number; queue: number };
   /** Each list is of windows that all hold; see src/limits. */
   limits: {
@@ -157,6 +158,7 @@ export function toAppConfig(env: Environment): AppConfig {
       claimLeaseMs: env.CLAIM_LEASE * 1000,
     },
     records: { retentionMs: seconds(env.RECORD_RETENTION) * 1000 },
+    imports: { maxBytes: env.IMPORT_MAX_BYTES },
     passwords: { cost: env.BCRYPT_COST, threads: env.HASH_THREADS, queue: env.HASH_QUEUE },
     limits: {
       enabled: env.RATE_LIMITS === 'on',

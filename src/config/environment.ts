@@ -147,6 +147,9 @@ export class Environment {
   @Duration()
   RECORD_RETENTION: string = '30d';
 
+  @Whole(1, 10_737_418_240)
+  IMPORT_MAX_BYTES: number = 536_870_912;
+
   @Whole(4, 20)
   BCRYPT_COST: number = 10;
 

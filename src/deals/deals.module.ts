@@ -11,5 +11,6 @@ import { PipelineReports } from './pipeline-reports.service';
   imports: [RecordsModule, OrganizationsModule, PipelinesModule],
   controllers: [DealsController, PipelineReportsController],
   providers: [DealsService, PipelineReports],
+  exports: [DealsService],
 })
 export class DealsModule {}

@@ -10,7 +10,7 @@ import { AppError, errorEnvelope, type ErrorEnvelope } from '../common/errors';
 import type { RequestWithPrincipal } from '../common/principal';
 import { withOperation } from '../common/request-context';
 import { type Answer, IdempotencyService } from './idempotency.service';
-import { digestOf, idempotencyKeyOf, scopeOfKey } from './idempotent-request';
+import { digestOf, idempotencyKeyOf, isStreamed, scopeOfKey } from './idempotent-request';
 
 /** Headers that belong to what the handler answers; all others are made anew for each request. */
 const KEPT_HEADERS = ['Location', 'ETag'];
@@ -35,7 +35,14 @@ export class IdempotencyInterceptor implements NestInterceptor {
 
     const scope = scopeOfKey(request.user, request, key);
     const begun = await this.idempotency.begin(scope, digestOf(request));
-    if ('answer' in begun) return of(repeat(begun.answer, response));
+    if ('answer' in begun) {
+      if (!isStreamed(request)) return of(repeat(begun.answer, response));
+      // Whether its body is the same only the handler can tell, when it has read it.
+      const again = () => lastValueFrom(next.handle(), { defaultValue: undefined });
+      const result: unknown = await withOperation({ seed: begun.seed, replay: true }, again);
+      response.set(REPLAYED_HEADERS);
+      return of(result);
+    }
 
     const { attempt, replay } = begun;
     let body: unknown;

@@ -24,7 +24,7 @@ export interface Answer {
 }
 
 /** What a request has to do: repeat an answer, or the work (again). */
-export type Begun = { answer: Answer } | { attempt: Attempt; replay: boolean };
+export type Begun = { answer: Answer; seed: string } | { attempt: Attempt; replay: boolean };
 
 /** The longest that an answer waits for being stored. */
 const STORE_LIMIT_MS = 5000;
@@ -70,7 +70,7 @@ export class IdempotencyService {
     const known = unseal(this.keys, found.requestHash);
     if (!known) throw unreadable();
     if (!timingSafeEqual(known, digest)) throw new AppError('IDEMPOTENCY_KEY_REUSED');
-    if (found.answer) return { answer: await this.open(found.answer) };
+    if (found.answer) return { answer: await this.open(found.answer), seed: found.seed };
     if (found.state === 'running' && !this.isAbandoned(found)) throw inProgress();
     const next = this.newAttempt(found.requestHash, found.seed);
     if (!(await this.attempts.replace(scope, found, next))) throw inProgress();

@@ -49,6 +49,14 @@ export function scopeOfKey(caller: Principal, request: Request, key: string): Ke
   };
 }
 
+/**
+ * True for a form with a file: its body is not there yet, and is no part of `digestOf`. Its handler
+ * runs at every repetition, under the same ids, and answers IDEMPOTENCY_KEY_REUSED itself.
+ */
+export function isStreamed(request: Request): boolean {
+  return /^multipart\//i.test(request.headers['content-type'] ?? '');
+}
+
 /** What tells whether two requests are the same: method, URL, condition and body. */
 export function digestOf(request: Request): Buffer {
   const condition = request.headers['if-match'] ?? null;

@@ -13,10 +13,11 @@ import {
   type Draft,
   type RecordData,
   type StoredRecord,
+  type UniqueValue,
 } from './record';
 import { canRead, demand } from './record-access';
 import { mergePatch, refuseUnknownFields, writablePart } from './record-body';
-import type { RecordDefinition } from './record-definition';
+import { type RecordDefinition, uniquesOf } from './record-definition';
 import type { Body } from './record-input.service';
 import type { RecordKit } from './record-kit';
 import type { TimelineEntry } from './record-timeline.service';
@@ -206,6 +207,38 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       }
     }
     throw contended();
+  }
+
+  /** The live record that has a unique value, whoever may see it; undefined where it is free. */
+  ownerOf(caller: Principal, unique: UniqueValue): Promise<StoredRecord | undefined> {
+    return this.kit.claims.owner(this.definition, caller.organizationId, unique);
+  }
+
+  /**
+   * Looks what a creation, or a patch of `base`, would come to, and writes nothing of it.
+   * @throws AppError VALIDATION_FAILED, FORBIDDEN, DUPLICATE
+   */
+  async rehearse(caller: Principal, body: Body, base?: StoredRecord): Promise<void> {
+    const { definition } = this;
+    const rest = { ...body };
+    Reflect.deleteProperty(rest, 'id');
+    if (base) refuseUnknownFields(definition, rest);
+    const whole = base ? mergePatch(writablePart(definition, base.data), rest) : rest;
+    const written = await this.kit.input.parse(caller, definition, whole as Body, base?.data);
+    if (!base && rest.owner_id === undefined) written.owner_id = caller.userId;
+    demand(caller, definition, base ? 'update' : 'create', base?.data ?? written);
+    const data = await this.prepared(caller, { ...base?.data, ...written }, base);
+    const fields = await this.fields(caller);
+    const keys = fields.filter(({ unique }) => unique).map(({ key }) => key);
+    for (const unique of uniquesOf(definition, { state: 'live', data }, keys)) {
+      const owner = await this.ownerOf(caller, unique);
+      if (owner && owner.id !== base?.id) throw duplicate(unique, owner.id);
+    }
+  }
+
+  /** The events of a record from a version on, newest first. @throws AppError NOT_FOUND */
+  async eventsSince(caller: Principal, id: string, version: number): Promise<ChangeEvent[]> {
+    return this.kit.writer.eventsSince(await this.getAny(caller, id), version);
   }
 
   /** A fault of ours in one of many things that one request does: it is answered, not thrown. */

@@ -136,7 +136,7 @@ export function ownersOf(definition: RecordDefinition, data: RecordData): string
 const UNIQUE_LENGTH = 200;
 
 /** The unique form of a custom value: case makes no difference. */
-function customUnique(value: Json): string {
+export function customUnique(value: Json): string {
   const text = (typeof value === 'string' ? value : JSON.stringify(value)).normalize('NFC');
   const folded = text.toLowerCase();
   if (folded.length <= UNIQUE_LENGTH) return folded;

@@ -152,6 +152,10 @@ export class UsersService {
     return this.users.fence(organizationId, id);
   }
 
+  async findByEmail(organizationId: string, email: string): Promise<User | undefined> {
+    return (await this.findCredentials(organizationId, email))?.user;
+  }
+
   findCredentialsById(organizationId: string, id: string): Promise<UserCredentials | undefined> {
     return this.users.findCredentials(organizationId, id);
   }

@@ -147,6 +147,7 @@ describe('Every route', () => {
       '/api/auth/sessions/': first(idOf(sessions)),
       '/api/v1/fields/': first(idOf(added)),
       '/api/v1/jobs/': job.id,
+      '/api/v1/imports/': job.id,
     };
     for (const [object, record] of Object.entries(RECORDS)) {
       const created = await server.api.post(`/api/v1/${object}`, record, foreign.token);
@@ -179,12 +180,14 @@ describe('Every route', () => {
         '/api/auth/sessions',
         '/api/v1/fields/contacts',
         '/api/v1/jobs',
+        // An import is a job.
+        '/api/v1/jobs',
         ...[...Object.keys(RECORDS), 'pipelines'].map((object) => `/api/v1/${object}`),
       ].map((path) => server.api.get(path, foreign.token)),
     );
     expect(left.map((response) => first(idOf(response)))).toEqual(Object.values(ids));
     expect(left[1]?.body).toMatchObject({ data: [{ status: 'pending' }] });
-    for (const { body } of left.slice(6)) expect(body).toMatchObject({ data: [{ version: 1 }] });
+    for (const { body } of left.slice(7)) expect(body).toMatchObject({ data: [{ version: 1 }] });
   });
 
   it('D2: gives a deleted record of another organization back to nobody else', async () => {
