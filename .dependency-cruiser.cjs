@@ -2,6 +2,8 @@
  * Imports go one way. The order of the layers, from the bottom:
  * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
  * <- fields <- records <- changes <- companies <- contacts <- pipelines <- deals <- activities <- search
+ * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
+ * <- health, users <- organizations <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
  * <- api-keys <- auth <- app.module
  * <- jobs <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
  * <- imports <- api-keys <- auth <- app.module
@@ -30,6 +32,7 @@ const ORDER = [
   'common',
   'config',
   'logging',
+  'telemetry',
   'cassandra',
   'limits',
   'mail',

@@ -27,6 +27,7 @@ import { LoggingModule } from './logging/logging.module';
 import { OrganizationsModule } from './organizations/organizations.module';
 import { PipelinesModule } from './pipelines/pipelines.module';
 import { SearchModule } from './search/search.module';
+import { TelemetryModule } from './telemetry/telemetry.module';
 import { UsersModule } from './users/users.module';
 
 @Module({
@@ -50,6 +51,7 @@ import { UsersModule } from './users/users.module';
     AuditModule,
     IdempotencyModule,
     AuthModule,
+    TelemetryModule,
   ],
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },

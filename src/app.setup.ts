@@ -11,6 +11,8 @@ import { answerSocketErrors } from './common/socket-errors';
 import type { AppConfig } from './config/app-config';
 import { HTTP_LOGGER } from './logging/logging.module';
 import { DOCS_PATH, serveDocs } from './openapi';
+import { httpTelemetry } from './telemetry/http-telemetry';
+import { metricsRoute } from './telemetry/metrics-server';
 
 /** Time for the request line and the headers to arrive, then for the whole request. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -124,11 +126,14 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('trust proxy', http.trustProxy);
+  // First, so that those who watch are neither counted nor logged.
+  if (config.get('metrics', { infer: true }).onApiPort) app.use(metricsRoute());
   app.use(
     requestId(),
     app.get<RequestHandler>(HTTP_LOGGER),
     arrivalTimeout(app.getHttpServer()),
     requestContext(http.requestTimeoutMs),
+    httpTelemetry(),
     securityHeaders(),
   );
   if (http.corsOrigins.length > 0) {

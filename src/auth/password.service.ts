@@ -4,8 +4,9 @@ import { ConfigService } from '@nestjs/config';
 import { getRounds } from 'bcryptjs';
 import { Piscina } from 'piscina';
 import { remainingTime } from '../common/request-context';
-import { unavailable } from '../common/errors';
+import { type AppError, unavailable } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
+import { hashing, hashingRejected } from '../telemetry/metrics';
 import { canonicalPassword, isHashable } from './password-rules';
 
 type Task =
@@ -22,6 +23,9 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
   private readonly pool: Piscina;
   /** Of a password nobody has, at today's cost: unknown users cost what known ones do. */
   private dummyHash = '';
+  /** Waiting or active. */
+  private unfinished = 0;
+  private readonly unwatch: () => void;
 
   constructor(config: ConfigService<AppConfig, true>) {
     const { cost, threads, queue } = config.get('passwords', { infer: true });
@@ -35,6 +39,10 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
       // A thread takes a second to start: better once than for every quiet minute.
       idleTimeout: Infinity,
     });
+    this.unwatch = hashing.add(() => {
+      const waiting = this.pool.queueSize;
+      return { waiting, active: Math.max(0, this.unfinished - waiting) };
+    });
   }
 
   async onModuleInit(): Promise<void> {
@@ -42,6 +50,7 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.unwatch();
     await this.pool.destroy();
   }
 
@@ -69,10 +78,20 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
   }
 
   private async run(task: Task): Promise<string | boolean> {
-    if (this.pool.queueSize >= this.pool.options.maxQueue) throw unavailable(2);
+    if (this.pool.queueSize >= this.pool.options.maxQueue) throw rejected('full');
     const expiresAt = Date.now() + remainingTime(PATIENCE_MS);
-    const result = (await this.pool.run({ ...task, expiresAt })) as string | boolean;
-    if (result === 'expired') throw unavailable(2);
-    return result;
+    this.unfinished += 1;
+    try {
+      const result = (await this.pool.run({ ...task, expiresAt })) as string | boolean;
+      if (result === 'expired') throw rejected('expired');
+      return result;
+    } finally {
+      this.unfinished -= 1;
+    }
   }
+}
+
+function rejected(reason: 'full' | 'expired'): AppError {
+  hashingRejected.inc({ reason });
+  return unavailable(2, { shedReason: 'hashing' });
 }

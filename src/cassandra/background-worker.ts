@@ -1,7 +1,8 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { PinoLogger } from 'nestjs-pino';
+import { workerFailures, workerLease, workerRounds } from '../telemetry/metrics';
 import type { CassandraService } from './cassandra.service';
-import type { Lease } from './lease';
+import { type Lease, LeaseLostError } from './lease';
 
 /** How soon another process takes over where the working one has gone, beside the lease's own time. */
 const CLAIM_EVERY_MS = 5000;
@@ -27,7 +28,12 @@ export abstract class BackgroundWorker implements OnApplicationBootstrap, OnAppl
   protected abstract round(lease: Lease, first: boolean): Promise<void>;
 
   onApplicationBootstrap(): void {
-    if (this.enabled) this.running = this.run();
+    if (!this.enabled) return;
+    // A worker that has never failed nor worked is to be seen, too.
+    workerRounds.inc({ worker: this.name }, 0);
+    workerFailures.inc({ worker: this.name }, 0);
+    workerLease.set({ worker: this.name }, 0);
+    this.running = this.run();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -45,16 +51,20 @@ export abstract class BackgroundWorker implements OnApplicationBootstrap, OnAppl
     while (!this.stopping.signal.aborted) {
       try {
         await this.cassandra.underLease(this.name, async (lease) => {
+          workerLease.set({ worker: this.name }, 1);
           for (let first = true; !this.stopping.signal.aborted; first = false) {
             lease.check();
             await this.round(lease, first);
+            workerRounds.inc({ worker: this.name });
             await this.pause(this.roundEveryMs);
           }
         });
       } catch (error) {
         // Held by another process, lost, or no database: try again in a while.
         this.logger.debug({ err: error, worker: this.name }, 'not working in the background');
+        if (!(error instanceof LeaseLostError)) workerFailures.inc({ worker: this.name });
       }
+      workerLease.set({ worker: this.name }, 0);
       await this.pause(CLAIM_EVERY_MS);
     }
   }

@@ -6,6 +6,7 @@ import { remainingTime, withDeadline } from '../common/request-context';
 import { allQueries, type Query } from './define-query';
 import { Lease } from './lease';
 import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';
+import { countRetry, measured, type StatementKind, watchPool } from './statement-telemetry';
 
 /** Values for the named markers of a statement. `undefined` leaves a column as it is. */
 export type Params = Record<string, unknown>;
@@ -39,14 +40,18 @@ const LWT_ATTEMPTS = 4;
 /** All access to the database: the only place that knows profiles, retries and driver errors. */
 @Injectable()
 export class CassandraService implements OnApplicationShutdown {
+  private readonly unwatch: () => void;
+
   constructor(
     private readonly client: Client,
     private readonly keyspace: string,
-  ) {}
+  ) {
+    this.unwatch = watchPool(client);
+  }
 
   /** Runs one unconditional statement and returns its rows. */
   async run<R>(query: Query<R>, params: Params, options: RunOptions = {}): Promise<R[]> {
-    const result = await this.attempt(query.name, () =>
+    const result = await this.measuredAttempt(query.name, 'single', () =>
       this.client.execute(query.cql, params, {
         prepare: true,
         isIdempotent: options.idempotent ?? true,
@@ -67,7 +72,7 @@ export class CassandraService implements OnApplicationShutdown {
 
   /** At most `size` rows of a query that is bounded by its own `LIMIT :size`. */
   async page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
-    const result = await this.attempt(query.name, () =>
+    const result = await this.measuredAttempt(query.name, 'single', () =>
       this.client.execute(
         query.cql,
         { ...params, size },
@@ -79,8 +84,7 @@ export class CassandraService implements OnApplicationShutdown {
 
   /** A logged batch of unconditional statements: all of them will be applied, or none. */
   async batch(statements: Statement[]): Promise<void> {
-    const name = statements.map((statement) => statement.query.name).join('+');
-    await this.attempt(name, () =>
+    await this.measuredAttempt(nameOf(statements), 'batch', () =>
       this.client.batch(toDriver(statements), { prepare: true, logged: true, isIdempotent: true }),
     );
   }
@@ -96,7 +100,7 @@ export class CassandraService implements OnApplicationShutdown {
     }
     await Promise.all(
       chunks.map((chunk) =>
-        this.attempt(chunk[0]?.query.name ?? '', () =>
+        this.measuredAttempt(nameOf(chunk), 'batch', () =>
           this.client.batch(toDriver(chunk), { prepare: true, logged: false, isIdempotent: true }),
         ),
       ),
@@ -116,7 +120,9 @@ export class CassandraService implements OnApplicationShutdown {
       let doubtful = false;
       for (let attempt = 1; ; attempt++) {
         try {
-          const result = await this.sendConditional(statements);
+          const result = await measured(nameOf(statements), 'lwt', () =>
+            this.sendConditional(statements),
+          );
           if (!result.applied && doubtful && (await isMine())) {
             return { applied: true, current: null };
           }
@@ -129,6 +135,7 @@ export class CassandraService implements OnApplicationShutdown {
           }
           // Contending writers that pause alike would meet again.
           await sleep(50 * 2 ** attempt * (0.5 + Math.random()));
+          countRetry(nameOf(statements));
         }
       }
     });
@@ -159,6 +166,7 @@ export class CassandraService implements OnApplicationShutdown {
 
   // Not onModuleDestroy: that runs before the requests in flight have finished.
   async onApplicationShutdown(): Promise<void> {
+    this.unwatch();
     await this.client.shutdown();
   }
 
@@ -172,6 +180,15 @@ export class CassandraService implements OnApplicationShutdown {
     return { applied: result.wasApplied(), current: result.first() };
   }
 
+  /** Failures are counted by what the driver says of them, before they become answers. */
+  private measuredAttempt<T>(
+    statement: string,
+    kind: StatementKind,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return this.attempt(statement, () => measured(statement, kind, work));
+  }
+
   private async attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
     try {
       return await withDeadline(OPERATION_LIMIT_MS, work);
@@ -179,6 +196,11 @@ export class CassandraService implements OnApplicationShutdown {
       throw toAppError(error, name);
     }
   }
+}
+
+/** What a batch goes by in the figures: all of its names would be too many different ones. */
+function nameOf(statements: Statement[]): string {
+  return statements[0]?.query.name ?? 'none';
 }
 
 function toDriver(statements: Statement[]): { query: string; params: Params }[] {

@@ -1,13 +1,43 @@
 import { auth, Client, ExecutionProfile, policies, types } from 'cassandra-driver';
 import type { AppConfig } from '../config/app-config';
+import { countRetryOf, HostTracker } from './statement-telemetry';
 
 const { consistencies } = types;
+
+const RETHROW = new policies.retry.RetryPolicy().rethrowResult().decision;
+
+function counted(
+  info: policies.retry.OperationInfo,
+  decision: policies.retry.DecisionInfo,
+): policies.retry.DecisionInfo {
+  if (decision.decision !== RETHROW) countRetryOf(info.query);
+  return decision;
+}
 
 /**
  * At most one retry of an attempt, wherever it is: the default policy walks all hosts, and each
  * attempt has a timeout of its own.
  */
 class OneRetryPolicy extends policies.retry.RetryPolicy {
+  override onUnavailable(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    required: number,
+    alive: boolean,
+  ): policies.retry.DecisionInfo {
+    return counted(info, super.onUnavailable(info, consistency, required, alive));
+  }
+
+  override onWriteTimeout(
+    info: policies.retry.OperationInfo,
+    consistency: types.consistencies,
+    received: number,
+    blockFor: number,
+    writeType: string,
+  ): policies.retry.DecisionInfo {
+    return counted(info, super.onWriteTimeout(info, consistency, received, blockFor, writeType));
+  }
+
   override onReadTimeout(
     info: policies.retry.OperationInfo,
     consistency: types.consistencies,
@@ -15,9 +45,8 @@ class OneRetryPolicy extends policies.retry.RetryPolicy {
     blockFor: number,
     isDataPresent: boolean,
   ): policies.retry.DecisionInfo {
-    return info.nbRetry > 0
-      ? this.rethrowResult()
-      : super.onReadTimeout(info, consistency, received, blockFor, isDataPresent);
+    if (info.nbRetry > 0) return this.rethrowResult();
+    return counted(info, super.onReadTimeout(info, consistency, received, blockFor, isDataPresent));
   }
 
   override onRequestError(
@@ -25,7 +54,8 @@ class OneRetryPolicy extends policies.retry.RetryPolicy {
     consistency: types.consistencies,
     error: Error,
   ): policies.retry.DecisionInfo {
-    return info.nbRetry > 0 ? this.rethrowResult() : super.onRequestError(info, consistency, error);
+    if (info.nbRetry > 0) return this.rethrowResult();
+    return counted(info, super.onRequestError(info, consistency, error));
   }
 }
 
@@ -68,6 +98,7 @@ export function createClient(config: AppConfig['cassandra'], keyspace?: string):
     profiles: executionProfiles(),
     // Without it the driver phones home to an analytics endpoint of one vendor.
     monitorReporting: { enabled: false },
+    requestTracker: new HostTracker(),
     encoding: { useUndefinedAsUnset: true },
     policies: {
       // The default waits up to ten minutes before it tries a host again.

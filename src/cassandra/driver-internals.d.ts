@@ -11,3 +11,14 @@ declare module 'cassandra-driver/lib/prepare-handler' {
   };
   export = PrepareHandler;
 }
+
+// The types of the driver know this class as an interface only, but it asks for an instance.
+declare module 'cassandra-driver/lib/tracker/request-tracker' {
+  import type { Host } from 'cassandra-driver';
+  class RequestTracker {
+    onSuccess(host: Host, ...rest: unknown[]): void;
+    onError(host: Host, ...rest: unknown[]): void;
+    shutdown(): void;
+  }
+  export = RequestTracker;
+}

@@ -61,7 +61,7 @@ export function toAppError(error: unknown, queryName: string): Error {
   if (error instanceof AppError) return error;
   if (error instanceof UnknownOutcomeError || isUnavailable(error)) {
     const cause = new Error(`Query ${queryName} failed`, { cause: error });
-    return unavailable(2, { cause });
+    return unavailable(2, { cause, shedReason: 'database' });
   }
   return new Error(`Query ${queryName} failed`, { cause: error });
 }

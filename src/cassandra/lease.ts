@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'cassandra-driver';
 import { defineQuery, type Query } from './define-query';
+import { measured } from './statement-telemetry';
 
 /**
  * A lease that is not renewed for this long is free again: the price of a crash of its holder.
@@ -102,11 +103,13 @@ export class Lease {
   private async tryQuery(query: Query<LeaseRow>): Promise<boolean> {
     const asked = Date.now();
     const params = { name: this.name, owner: this.owner, renewed_at: new Date() };
-    const result = await this.client.execute(query.cql, params, {
-      prepare: true,
-      isIdempotent: false,
-      executionProfile: 'cas',
-    });
+    const result = await measured(query.name, 'lwt', () =>
+      this.client.execute(query.cql, params, {
+        prepare: true,
+        isIdempotent: false,
+        executionProfile: 'cas',
+      }),
+    );
     const row = result.first() as unknown as LeaseRow | null;
     const ours = result.wasApplied() || row?.owner?.toString() === this.owner;
     if (ours) this.confirmedAt = asked;

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Application, Request, Response } from 'express';
-import { AppError, errorEnvelope } from './errors';
+import { AppError, errorEnvelope, unavailable } from './errors';
 
 interface RouteLayer {
   match(path: string): boolean;
@@ -49,6 +49,7 @@ export class ErrorFilter implements ExceptionFilter {
       response.destroy();
       return;
     }
+    response.locals.shedReason = error.shedReason;
     if (error.status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
     response.set(error.headers).status(error.status).json(errorEnvelope(error));
   }
@@ -61,8 +62,7 @@ export class ErrorFilter implements ExceptionFilter {
       const status = thrown.getStatus();
       // The framework's own refusals, e.g. a path that is not valid percent-encoding.
       if (status >= 400 && status < 500) return new AppError('MALFORMED_REQUEST');
-      if (status === 503)
-        return new AppError('SERVICE_UNAVAILABLE', { headers: { 'Retry-After': '5' } });
+      if (status === 503) return unavailable(5, { shedReason: 'not_ready' });
     }
     return new AppError('INTERNAL_ERROR');
   }

@@ -48,6 +48,10 @@ export interface FieldFault {
   message: string;
 }
 
+/** Why a request was turned away (429, 503): one word of few, for the figures. */
+export type ShedReason =
+  'attempts' | 'contention' | 'database' | 'deadline' | 'hashing' | 'load' | 'not_ready' | 'other';
+
 export interface AppErrorOptions {
   /** Goes to the client: no input, no secret, no name of a host or a library in it. */
   message?: string;
@@ -57,6 +61,8 @@ export interface AppErrorOptions {
   headers?: Record<string, string>;
   /** What really happened. Logged, never sent. */
   cause?: unknown;
+  /** Of a 429 or 503. Counted, never sent. */
+  shedReason?: ShedReason;
 }
 
 /** The one way to fail on purpose: the filter turns it into the error envelope. */
@@ -64,6 +70,7 @@ export class AppError extends Error {
   readonly status: number;
   readonly details: unknown;
   readonly headers: Record<string, string>;
+  readonly shedReason: ShedReason | undefined;
 
   constructor(
     readonly code: ErrorCode,
@@ -75,13 +82,14 @@ export class AppError extends Error {
     this.status = status;
     this.details = options.details ?? null;
     this.headers = options.headers ?? {};
+    this.shedReason = options.shedReason;
   }
 }
 
 /** 503 with a hint when to come back. */
 export function unavailable(
   retryAfterSeconds: number,
-  options: { message?: string; cause?: unknown } = {},
+  options: Pick<AppErrorOptions, 'message' | 'cause' | 'shedReason'> = {},
 ): AppError {
   const headers = { 'Retry-After': String(retryAfterSeconds) };
   return new AppError('SERVICE_UNAVAILABLE', { ...options, headers });

@@ -13,7 +13,7 @@ export class KeyLock {
   /** @throws AppError SERVICE_UNAVAILABLE where too many wait already */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const tail = this.tails.get(key) ?? { last: Promise.resolve(), waiting: 0 };
-    if (tail.waiting >= WAITING_MAX) throw unavailable(1);
+    if (tail.waiting >= WAITING_MAX) throw unavailable(1, { shedReason: 'contention' });
     const result = tail.last.then(work);
     tail.last = result.then(
       () => undefined,

@@ -80,7 +80,8 @@ export function remainingTime(limit: number): number {
  */
 export async function withDeadline<T>(limit: number, work: () => Promise<T>): Promise<T> {
   const time = remainingTime(limit);
-  const tooLate = () => unavailable(1, { message: 'The request took too long.' });
+  const tooLate = () =>
+    unavailable(1, { message: 'The request took too long.', shedReason: 'deadline' });
   if (time <= 0) throw tooLate();
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_resolve, reject) => {

@@ -80,6 +80,12 @@ export interface AppConfig {
   };
   /** Whether this process does background work. */
   workers: boolean;
+  metrics: {
+    /** null: no port of its own. */
+    port: number | null;
+    /** Never in production: it is not for those who use the API. */
+    onApiPort: boolean;
+  };
   log: { level: string; pretty: boolean };
   /** Signs list cursors. */
   cursorKey: Buffer;
@@ -182,6 +188,10 @@ export function toAppConfig(env: Environment): AppConfig {
       appUrl: env.APP_URL.replace(/\/+$/, ''),
     },
     workers: env.WORKERS === 'on',
+    metrics: {
+      port: env.METRICS_PORT ?? null,
+      onApiPort: env.METRICS_PORT === undefined && env.NODE_ENV !== 'production',
+    },
     log: { level: env.LOG_LEVEL, pretty: env.LOG_FORMAT === 'pretty' },
     cursorKey: deriveKey(signingKeys(env)[0]?.secret ?? '', 'list cursor'),
   };

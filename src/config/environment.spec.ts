@@ -46,6 +46,7 @@ describe('The environment', () => {
       'CORS_ORIGINS',
       'JWT_KEYS',
       'SMTP_URL',
+      'METRICS_PORT',
     ];
     expect(Object.keys(example).sort()).toEqual([...new Set(known)].sort());
     expect(toAppConfig(readEnvironment(example))).toEqual(toAppConfig(readEnvironment({})));

@@ -190,6 +190,10 @@ export class Environment {
   @OneOf('on', 'off')
   DOCS: string = 'on';
 
+  @Whole(1, 65535)
+  @ValidateIf((env: Environment) => env.METRICS_PORT !== undefined)
+  METRICS_PORT?: number;
+
   @OneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')
   LOG_LEVEL: string = 'info';
 

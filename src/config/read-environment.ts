@@ -70,6 +70,7 @@ function otherFaults(env: Environment): string[] {
   if (env.SMTP_URL && !/^smtps?:\/\/[^/]+/.test(env.SMTP_URL)) {
     faults.push('SMTP_URL must look like smtp://user:password@mail.example.com:587');
   }
+  if (env.METRICS_PORT === env.PORT) faults.push('METRICS_PORT must not be the PORT of the API');
   if (!URL.canParse(env.APP_URL) || !/^https?:/.test(env.APP_URL)) {
     faults.push('APP_URL must be the http or https address of your front end');
   }
@@ -97,6 +98,7 @@ const OPTIONAL = [
   'CORS_ORIGINS',
   'JWT_KEYS',
   'SMTP_URL',
+  'METRICS_PORT',
 ];
 
 /**

@@ -50,6 +50,7 @@ export class GeneralLimit {
     response.set(headers);
     if (remaining >= 0) return;
     throw new AppError('RATE_LIMITED', {
+      shedReason: 'load',
       details: { retry_after: resetSeconds },
       headers: { 'Retry-After': String(resetSeconds), ...headers },
     });

@@ -46,6 +46,7 @@ export class LimitsService {
     if (verdict.remaining >= 0) return { subject, id };
     await this.attempts.remove(subject, id);
     throw new AppError(code, {
+      shedReason: 'attempts',
       details: { retry_after: verdict.resetSeconds },
       headers: { 'Retry-After': String(verdict.resetSeconds), ...limitHeaders(limit, verdict) },
     });
