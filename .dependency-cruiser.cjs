@@ -1,12 +1,8 @@
 /**
  * Imports go one way. The order of the layers, from the bottom:
- * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
- * <- fields <- records <- changes <- companies <- contacts <- pipelines <- deals <- activities <- search
  * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
- * <- health, users <- organizations <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
- * <- api-keys <- auth <- app.module
- * <- jobs <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
- * <- imports <- api-keys <- auth <- app.module
+ * <- health, users <- organizations <- jobs <- fields <- records <- changes <- companies <- contacts
+ * <- pipelines <- deals <- activities <- search <- imports <- api-keys <- auth <- app.module
  */
 const FEATURES = [
   'health',
