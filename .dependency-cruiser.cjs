@@ -3,6 +3,9 @@
  * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
  * <- health, users <- organizations <- jobs <- fields <- records <- changes <- companies <- contacts
  * <- pipelines <- deals <- activities <- search <- imports <- api-keys <- auth <- app.module
+ * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
+ * <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
+ * <- exports <- api-keys <- auth <- app.module
  */
 const FEATURES = [
   'health',
@@ -19,6 +22,7 @@ const FEATURES = [
   'activities',
   'search',
   'imports',
+  'exports',
   'api-keys',
   'auth',
 ];
