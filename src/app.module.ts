@@ -16,6 +16,7 @@ import { createValidationPipe } from './common/validation';
 import type { AppConfig } from './config/app-config';
 import { configModule } from './config/config.module';
 import { DealsModule } from './deals/deals.module';
+import { ExportsModule } from './exports/exports.module';
 import { FieldsModule } from './fields/fields.module';
 import { HealthModule } from './health/health.module';
 import { IdempotencyInterceptor } from './idempotency/idempotency.interceptor';
@@ -39,6 +40,8 @@ import { UsersModule } from './users/users.module';
     JobsModule,
     FieldsModule,
     ChangesModule,
+    // Before the kinds of records: its routes are more special than those of an id.
+    ExportsModule,
     CompaniesModule,
     ContactsModule,
     PipelinesModule,

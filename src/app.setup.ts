@@ -111,8 +111,11 @@ const CSV_PATH = /^\/api\/v1\/imports\/[^/]+\/errors$/;
 
 function acceptsJson(): RequestHandler {
   return (request, _response, next) => {
-    const isCsv = CSV_PATH.test(request.path) && request.accepts('csv') !== false;
-    const isServed = isCsv || request.path.startsWith(DOCS_PATH);
+    // What is answered as a file has types of its own.
+    const isFile =
+      request.path.endsWith('/export') ||
+      (CSV_PATH.test(request.path) && request.accepts('csv') !== false);
+    const isServed = isFile || request.path.startsWith(DOCS_PATH);
     const served = isServed || request.accepts('json') !== false;
     next(served ? undefined : new AppError('NOT_ACCEPTABLE'));
   };

@@ -19,6 +19,7 @@ export const AUDIT_ACTIONS = [
   'password.changed',
   'password.reset',
   'password.reset_requested',
+  'records.exported',
   'session.ended',
   'session.reused',
   'session.started',

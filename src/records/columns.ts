@@ -77,6 +77,12 @@ export function toCells(columns: readonly Columns[], body: Body, users: UserName
   });
 }
 
+/** The ids of the users that are written by their emails. */
+export function usersIn(columns: readonly Columns[], body: Body): string[] {
+  const ids = columns.map(({ isUser, path }) => (isUser ? valueAt(body, path) : null));
+  return ids.filter((id) => typeof id === 'string');
+}
+
 /**
  * What a row says of a record, as the body of a request. Columns that the row does not have
  * (`undefined`) say nothing; an empty cell is null, an empty list, or where neither can be, nothing.

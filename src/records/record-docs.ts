@@ -14,10 +14,6 @@ export const IF_MATCH = ApiHeader({
 
 /** The query parameters of the list of an object. */
 export function listParameters(definition: RecordDefinition): MethodDecorator {
-  const filters = Object.entries(commonFilters(definition)).map(([name, { description }]) =>
-    ApiQuery({ name, required: false, description, schema: { type: 'string' } }),
-  );
-  const time = { type: 'string', format: 'date-time' } as const;
   return applyDecorators(
     ApiQuery({
       name: 'limit',
@@ -30,14 +26,27 @@ export function listParameters(definition: RecordDefinition): MethodDecorator {
       description: '`meta.next_cursor` of the page before',
       schema: { type: 'string' },
     }),
+    filterParameters(
+      definition,
+      `One of ${sortsOf(definition)
+        .map((sort) => `\`${sort}\``)
+        .join(', ')}, or \`custom.<key>\` of ` +
+        'an indexed custom field; `-` for the other way round.',
+    ),
+  );
+}
+
+/** Those that say which records, and in what order: `sort` describes the orders there are. */
+export function filterParameters(definition: RecordDefinition, sort: string): MethodDecorator {
+  const filters = Object.entries(commonFilters(definition)).map(([name, { description }]) =>
+    ApiQuery({ name, required: false, description, schema: { type: 'string' } }),
+  );
+  const time = { type: 'string', format: 'date-time' } as const;
+  return applyDecorators(
     ApiQuery({
       name: 'sort',
       required: false,
-      description:
-        `One of ${sortsOf(definition)
-          .map((sort) => `\`${sort}\``)
-          .join(', ')}, or \`custom.<key>\` of ` +
-        'an indexed custom field; `-` for the other way round.',
+      description: sort,
       schema: { type: 'string', default: '-created_at' },
     }),
     ApiQuery({

@@ -37,6 +37,7 @@ function rowsOf(object: string): Record<string, CallerKind[]> {
     [`POST ${path}`]: WRITERS,
     [`POST ${path}/batch`]: WRITERS,
     [`PUT ${path}/external/{source}/{key}`]: WRITERS,
+    [`GET ${path}/export`]: KEYS_TOO,
     [`GET ${path}/{id}`]: KEYS_TOO,
     [`PATCH ${path}/{id}`]: WRITERS,
     [`DELETE ${path}/{id}`]: WRITERS,
