@@ -2,10 +2,7 @@
  * Imports go one way. The order of the layers, from the bottom:
  * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
  * <- health, users <- organizations <- jobs <- fields <- records <- changes <- companies <- contacts
- * <- pipelines <- deals <- activities <- search <- imports <- api-keys <- auth <- app.module
- * common <- config, logging <- cassandra <- limits, mail, audit <- idempotency <- health, users <- organizations
- * <- fields <- records <- companies <- contacts <- pipelines <- deals <- activities <- search
- * <- exports <- api-keys <- auth <- app.module
+ * <- pipelines <- deals <- activities <- search <- imports <- exports <- api-keys <- auth <- app.module
  */
 const FEATURES = [
   'health',
