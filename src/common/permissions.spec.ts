@@ -24,6 +24,7 @@ describe('Permissions', () => {
         'users:deactivate',
         'keys:manage',
         'audit:read',
+        'changes:read',
         'jobs:read',
         'fields:read',
         'fields:manage',
@@ -31,7 +32,7 @@ describe('Permissions', () => {
         'pipelines:manage',
         ...records,
       ],
-      manager: [...identity, ...reading, 'pipelines:manage', ...records],
+      manager: [...identity, 'changes:read', ...reading, 'pipelines:manage', ...records],
       member: [...identity, ...reading, ...records],
       viewer: [...identity, ...reading, ...readRecords],
     });
