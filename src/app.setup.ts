@@ -136,7 +136,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     app.get<RequestHandler>(HTTP_LOGGER),
     arrivalTimeout(app.getHttpServer()),
     requestContext(http.requestTimeoutMs),
-    httpTelemetry(),
+    httpTelemetry(http.slowRequestMs),
     securityHeaders(),
   );
   if (http.corsOrigins.length > 0) {

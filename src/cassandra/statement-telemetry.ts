@@ -1,7 +1,7 @@
 import { type Client, errors, type Host, types } from 'cassandra-driver';
 import RequestTracker from 'cassandra-driver/lib/tracker/request-tracker';
 import type { Histogram } from 'prom-client';
-import { AppError } from '../common/errors';
+import { currentRequest } from '../common/request-context';
 import {
   hostDuration,
   hostErrors,
@@ -46,7 +46,6 @@ const ANSWERS = new Map<number, string>([
 
 /** One of a dozen words. */
 function kindOfError(error: unknown): string {
-  if (error instanceof AppError) return 'deadline';
   if (error instanceof errors.OperationTimedOutError) return 'client_timeout';
   if (error instanceof errors.NoHostAvailableError) return 'no_host';
   if (error instanceof errors.BusyConnectionError) return 'busy';
@@ -61,12 +60,15 @@ export async function measured<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const startedAt = performance.now();
+  const log = currentRequest()?.statements;
+  const entry = log?.start(statement);
   try {
     return await work();
   } catch (error) {
     statementErrors.inc({ statement, error: kindOfError(error) });
     throw error;
   } finally {
+    if (entry) log?.end(entry);
     observerOf(statement, kind).observe((performance.now() - startedAt) / 1000);
   }
 }

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { RequestHandler } from 'express';
 import { unavailable } from './errors';
+import { StatementLog } from './statement-log';
 
 /** What is true of a request wherever its work leads; never who is calling. */
 export interface RequestContext {
@@ -8,6 +9,7 @@ export interface RequestContext {
   ip: string | null;
   /** Epoch ms. */
   endsAt: number;
+  statements: StatementLog;
   /** Where the caller has given the request a name, by Idempotency-Key. */
   operation?: Operation;
 }
@@ -34,7 +36,11 @@ export function currentRequest(): RequestContext | undefined {
 export function requestContext(milliseconds: number): RequestHandler {
   return (request, _response, next) => {
     const endsAt = Date.now() + milliseconds;
-    storage.run({ requestId: request.id as string, ip: request.ip ?? null, endsAt }, next);
+    const statements = new StatementLog();
+    storage.run(
+      { requestId: request.id as string, ip: request.ip ?? null, endsAt, statements },
+      next,
+    );
   };
 }
 

@@ -21,6 +21,8 @@ export interface AppConfig {
     trustProxy: number | string;
     bodyLimitBytes: number;
     requestTimeoutMs: number;
+    /** From here on a request tells its statements in the log. */
+    slowRequestMs: number;
     shutdownDelayMs: number;
     shutdownTimeoutMs: number;
     docs: boolean;
@@ -139,6 +141,7 @@ export function toAppConfig(env: Environment): AppConfig {
       trustProxy: Number.isInteger(hops) ? hops : env.TRUST_PROXY,
       bodyLimitBytes: env.BODY_LIMIT_KB * 1024,
       requestTimeoutMs: env.REQUEST_TIMEOUT * 1000,
+      slowRequestMs: env.SLOW_REQUEST_MS,
       shutdownDelayMs: env.SHUTDOWN_DELAY * 1000,
       shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT * 1000,
       docs: env.DOCS === 'on',

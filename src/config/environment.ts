@@ -187,6 +187,9 @@ export class Environment {
   @OneOf('on', 'off')
   WORKERS: string = 'on';
 
+  @Whole(1, 600_000)
+  SLOW_REQUEST_MS: number = 1000;
+
   @OneOf('on', 'off')
   DOCS: string = 'on';
 

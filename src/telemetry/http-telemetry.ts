@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { ShedReason } from '../common/errors';
+import { currentRequest } from '../common/request-context';
 import { requestDuration, requestsInFlight, requestsShed } from './metrics';
 
 /** Any other word in the place of a method is not a label of its own. */
@@ -23,21 +24,36 @@ function shedReason(response: Response): ShedReason | undefined {
   return (response.locals.shedReason as ShedReason | undefined) ?? 'other';
 }
 
-/** Counts and times every request by its route. */
-export function httpTelemetry(): RequestHandler {
+/**
+ * Counts and times every request by its route. One that takes `slowMs` or longer gets a line in the
+ * log, with the statements it has sent. Belongs behind the request context.
+ */
+export function httpTelemetry(slowMs: number): RequestHandler {
   return (request, response, next) => {
     const startedAt = performance.now();
+    const statements = currentRequest()?.statements;
     requestsInFlight.inc();
     // Comes after "finish", and also where the caller has gone before.
     response.once('close', () => {
       requestsInFlight.dec();
       const method = METHODS.has(request.method) ? request.method : 'OTHER';
-      requestDuration.observe(
-        { method, route: routeOf(request), status: statusOf(response) },
-        (performance.now() - startedAt) / 1000,
-      );
+      const route = routeOf(request);
+      const milliseconds = performance.now() - startedAt;
+      requestDuration.observe({ method, route, status: statusOf(response) }, milliseconds / 1000);
       const reason = shedReason(response);
       if (reason) requestsShed.inc({ status: String(response.statusCode), reason });
+      if (milliseconds < slowMs) return;
+      response.log.warn(
+        {
+          method,
+          route,
+          status: response.statusCode,
+          duration_ms: Math.round(milliseconds),
+          statement_count: statements?.count,
+          statements: statements?.list(),
+        },
+        'slow request',
+      );
     });
     next();
   };
