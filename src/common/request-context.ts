@@ -55,7 +55,8 @@ export function asRequest<T>(
   work: () => T,
 ): T {
   const endsAt = Date.now() + milliseconds;
-  return storage.run({ requestId: name, ip: null, endsAt, operation }, work);
+  const statements = new StatementLog();
+  return storage.run({ requestId: name, ip: null, endsAt, statements, operation }, work);
 }
 
 /** Does `work`, the rest of the current request, as an attempt of an operation. */
