@@ -122,6 +122,7 @@ export const activities = defineRecord<ActivityData>({
   owners: ({ owner_id, assignee_id }) =>
     [owner_id, assignee_id ?? null].filter((user) => user !== null),
   references: LINKED.map(linksTo),
+  isOnlyAbout: ({ links }, ids) => links.length > 0 && links.every((link) => ids.has(link.id)),
   orders: { due_at: { key: ({ due_at }) => due_at ?? NEVER } },
   scopes: ({ kind, status, assignee_id }) => [
     `kind:${kind}`,

@@ -5,6 +5,8 @@ export const AUDIT_ACTIONS = [
   'access.denied',
   'api_key.created',
   'api_key.revoked',
+  'contact.erased',
+  'contact.exported',
   'field.archived',
   'field.changed',
   'field.created',

@@ -41,13 +41,18 @@ export class AuditService {
 
   /**
    * Does the work, with its entry written first: a change is never without one. Without the entry
-   * there is no change.
+   * there is no change. What is known only when it is done, `work` adds to the details.
    */
-  async around<T>(event: AuditEvent, work: () => Promise<T>): Promise<T> {
+  async around<T>(
+    event: AuditEvent,
+    work: (add: (details: Record<string, string>) => void) => Promise<T>,
+  ): Promise<T> {
     const entry = newEntry(event, 'unknown');
     await this.entries.put(entry);
     try {
-      const result = await work();
+      const result = await work((details) => {
+        entry.details = { ...entry.details, ...details };
+      });
       await this.settle(entry, 'success');
       return result;
     } catch (error) {

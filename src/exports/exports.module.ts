@@ -2,6 +2,8 @@ import { Module } from '@nestjs/common';
 import { FieldsModule } from '../fields/fields.module';
 import { RecordsModule } from '../records/records.module';
 import { UsersModule } from '../users/users.module';
+import { ContactDataController } from './contact-data.controller';
+import { ContactData } from './contact-data.service';
 import { ExportSlots } from './export-slots.service';
 import {
   ActivityExportController,
@@ -19,7 +21,8 @@ import { RecordExports } from './record-exports.service';
     ContactExportController,
     DealExportController,
     ActivityExportController,
+    ContactDataController,
   ],
-  providers: [RecordExports, ExportSlots],
+  providers: [RecordExports, ContactData, ExportSlots],
 })
 export class ExportsModule {}

@@ -1,24 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
 import { ClaimsService } from './claims.service';
 import type { MergeData } from './merge';
 import { MergeReferences } from './merge-references.service';
-import type { Draft, RecordData, StoredRecord } from './record';
-import { definitionOf, ownersOf } from './record-definition';
+import type { Actor } from './record';
+import { definitionOf } from './record-definition';
+import { RecordErasure } from './record-erasure.service';
 import { RecordMerges } from './record-merges.service';
+import { RecordPurger } from './record-purger.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
 import { type RecordKey, RecordsRepository } from './store/records.repository';
 import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
 
 /** One that cannot be finished must not hold up the others. */
 const POSTPONE_MS = 600_000;
-
-/** What a purged record still has: nothing, but the ids of those that have to go with it. */
-const NOTHING: RecordData = { owner_id: null, tags: [], custom: {}, external_ids: {} };
 
 /** Finishes what an intent says, whatever of it has been done. Any number of times is fine. */
 @Injectable()
@@ -32,6 +30,8 @@ export class IntentFinisher {
     private readonly claims: ClaimsService,
     private readonly merger: RecordMerges,
     private readonly references: MergeReferences,
+    private readonly purger: RecordPurger,
+    private readonly erasure: RecordErasure,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -78,6 +78,8 @@ export class IntentFinisher {
         return this.finishMerge(key, intent.detail);
       case 'purge':
         return this.purge(key);
+      case 'erase':
+        await this.erasure.run(JSON.parse(intent.detail) as Actor, key);
     }
   }
 
@@ -112,35 +114,16 @@ export class IntentFinisher {
     if (record?.state === 'deleted' && record.deletedAt) {
       if (record.deletedAt.getTime() + this.retentionMs > Date.now()) return;
       // Had it been restored since it was read, its losers must stay as well.
-      if (!(await this.purgeOne(record))) return;
+      if (!(await this.purger.purge(record))) return;
     } else if (record?.state !== 'purged') {
       return;
     }
-    await this.records.removeEvents(key, await this.purgedAt(key));
+    await this.purger.forgetHistory(key);
     for (const id of record.data.merged_ids ?? []) {
       const loserKey = { ...key, id };
       const loser = await this.records.find(loserKey, true);
-      if (loser?.state === 'merged') await this.purgeOne(loser);
-      await this.records.removeEvents(loserKey, await this.purgedAt(loserKey));
+      if (loser?.state === 'merged') await this.purger.purge(loser);
+      await this.purger.forgetHistory(loserKey);
     }
-  }
-
-  private async purgeOne(record: StoredRecord): Promise<boolean> {
-    const definition = definitionOf(record.object);
-    // As long as there is a history to tell what may have been left behind.
-    await this.writer.settle(definition, record, 0);
-    const { merged_ids } = record.data;
-    const data = { ...NOTHING, merged_ids, purged_owners: ownersOf(definition, record.data) };
-    const draft: Draft = { state: 'purged', data, kind: 'purged' };
-    const actor = { userId: record.updatedBy };
-    const operationId = timeOrderedId();
-    const purged = await this.writer.write(definition, actor, record, record, draft, operationId);
-    return purged !== undefined;
-  }
-
-  /** Up to when the history of a record must go: never where it is not purged. */
-  private async purgedAt(key: RecordKey): Promise<Date> {
-    const record = await this.records.find(key, true);
-    return record?.state === 'purged' ? record.updatedAt : new Date(0);
   }
 }

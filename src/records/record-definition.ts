@@ -95,6 +95,8 @@ export interface RecordDefinition<D extends RecordData = RecordData> {
   terms?(data: D): string[];
   totals?(data: D): Contribution[];
   filters?: Record<string, Filter<D>>;
+  /** Whether it is about these records and nothing else: where they are erased, it goes with them. */
+  isOnlyAbout?(data: D, ids: ReadonlySet<string>): boolean;
 }
 
 const definitions = new Map<string, RecordDefinition>();

@@ -8,6 +8,7 @@ import { GrowthHint } from './growth-hint.service';
 import { IntentFinisher } from './intent-finisher.service';
 import { Maintenance } from './maintenance.service';
 import { Rebucketing } from './rebucket.service';
+import { RecordErasure } from './record-erasure.service';
 import { RecordEraser } from './record-eraser.service';
 import { RecordHistory } from './record-history.service';
 import { RecordInput } from './record-input.service';
@@ -16,6 +17,7 @@ import { RecordLists } from './record-lists.service';
 import { MergeReferences } from './merge-references.service';
 import { MergeWinner } from './merge-winner.service';
 import { RecordMerges } from './record-merges.service';
+import { RecordPurger } from './record-purger.service';
 import { RecordTimeline } from './record-timeline.service';
 import { RecordTotals } from './record-totals.service';
 import { RecordUpdater } from './record-updater.service';
@@ -54,6 +56,8 @@ import { Sweeper } from './sweeper.service';
     MergeReferences,
     MergeWinner,
     RecordMerges,
+    RecordPurger,
+    RecordErasure,
     GrowthHint,
     RecordInput,
     RecordHistory,
@@ -66,6 +70,7 @@ import { Sweeper } from './sweeper.service';
   ],
   exports: [
     RecordKit,
+    RecordErasure,
     RecordLists,
     RecordTotals,
     Maintenance,

@@ -29,6 +29,26 @@ function customReference(key: string, object: string): Reference {
   };
 }
 
+/** The data without what a reference has of these ids; the same where it has none. */
+export function withoutReference(
+  reference: Reference,
+  data: RecordData,
+  ids: ReadonlySet<string>,
+): RecordData {
+  const { field } = reference;
+  if (!reference.ids(data).some((id) => ids.has(id))) return data;
+  if (field.startsWith('custom.')) {
+    const key = field.slice('custom.'.length);
+    const custom = Object.entries(data.custom).filter(([other]) => other !== key);
+    return { ...data, custom: Object.fromEntries(custom) };
+  }
+  const value = data[field];
+  if (!Array.isArray(value)) return { ...data, [field]: null };
+  const isLeft = (one: unknown) =>
+    !reference.ids({ ...data, [field]: [one] }).some((id) => ids.has(id));
+  return { ...data, [field]: value.filter(isLeft) };
+}
+
 /**
  * The faults of the references that a write adds: each must lead to a live record of the same
  * organization that the caller may see, and owners and the like must be active users of it. One

@@ -78,6 +78,9 @@ const MATRIX: Record<string, CallerKind[]> = {
   'PATCH /api/v1/organization': ADMINS,
   'DELETE /api/v1/organization': ADMINS,
   'GET /api/v1/changes': MANAGERS,
+  'GET /api/v1/contacts/{id}/export': KEYS_TOO,
+  // Of the members nobody gets further: it takes all contacts, not the own ones.
+  'POST /api/v1/contacts/{id}/erase': WRITERS,
   'GET /api/v1/audit': [...ADMINS, 'key'],
   'POST /api/v1/imports': KEYS_TOO,
   'GET /api/v1/imports/{id}': KEYS_TOO,

@@ -8,7 +8,7 @@ export const SHARDS = 4;
 export const WINDOW_MS = 30_000;
 const PAGE = 500;
 
-export type IntentKind = 'write' | 'purge' | 'merge';
+export type IntentKind = 'write' | 'purge' | 'merge' | 'erase';
 
 /** Something that was begun, or is to be done when its window comes. */
 export interface WriteIntent {
@@ -17,7 +17,7 @@ export interface WriteIntent {
   object: string;
   recordId: string;
   kind: IntentKind;
-  /** `write`: the version it began with, and the unique values it claims or gives up. */
+  /** `write`: the version it began with, and the unique values it claims or gives up; `erase`: who. */
   detail: string;
   shard: number;
   window: Date;

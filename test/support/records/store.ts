@@ -1,5 +1,6 @@
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
+import { ActivitiesService } from '../../../src/activities/activities.service';
 import { AuditRepository } from '../../../src/audit/audit.repository';
 import { AuditService } from '../../../src/audit/audit.service';
 import type { CassandraService } from '../../../src/cassandra/cassandra.service';
@@ -14,6 +15,7 @@ import { GrowthHint } from '../../../src/records/growth-hint.service';
 import { IntentFinisher } from '../../../src/records/intent-finisher.service';
 import { Maintenance } from '../../../src/records/maintenance.service';
 import { Rebucketing } from '../../../src/records/rebucket.service';
+import { RecordErasure } from '../../../src/records/record-erasure.service';
 import { RecordHistory } from '../../../src/records/record-history.service';
 import { RecordInput } from '../../../src/records/record-input.service';
 import { RecordKit } from '../../../src/records/record-kit';
@@ -21,6 +23,7 @@ import { RecordLists } from '../../../src/records/record-lists.service';
 import { MergeReferences } from '../../../src/records/merge-references.service';
 import { MergeWinner } from '../../../src/records/merge-winner.service';
 import { RecordMerges } from '../../../src/records/record-merges.service';
+import { RecordPurger } from '../../../src/records/record-purger.service';
 import { RecordTimeline } from '../../../src/records/record-timeline.service';
 import { RecordUpdater } from '../../../src/records/record-updater.service';
 import { RecordWriter } from '../../../src/records/record-writer.service';
@@ -110,6 +113,19 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     logger,
     new GrowthHint(ids, layouts, logger),
   );
+  const maintenance = new Maintenance(records, ids, derived, layouts, fields, writer);
+  const purger = new RecordPurger(records, writer);
+  const erasure = new RecordErasure(
+    records,
+    intents,
+    purger,
+    updater,
+    writer,
+    derived,
+    layouts,
+    maintenance,
+    fields,
+  );
   const finisher = new IntentFinisher(
     intents,
     records,
@@ -117,10 +133,11 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     claims,
     merges,
     references,
+    purger,
+    erasure,
     logger,
     settings,
   );
-  const maintenance = new Maintenance(records, ids, derived, layouts, fields, writer);
   return {
     records,
     values,
@@ -132,6 +149,8 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     finisher,
     maintenance,
     rebucketing: new Rebucketing(layouts, derived, fields, ids, maintenance, cassandra),
+    erasure,
+    activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),
     companies: new CompaniesService(kit),
   };
