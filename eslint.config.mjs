@@ -31,12 +31,12 @@ export default tseslint.config(
   },
   {
     // The environment is read here, and by the programs around the server.
-    files: ['src/config/**', 'tools/**', 'bench/**', 'test/**'],
+    files: ['src/config/**', 'tools/**', 'bench/**', 'deploy/**', 'test/**'],
     rules: { 'no-restricted-properties': 'off' },
   },
   {
     // Programs that talk to a person's terminal.
-    files: ['tools/**', 'bench/**', 'src/cli/**'],
+    files: ['tools/**', 'bench/**', 'deploy/**', 'src/cli/**'],
     rules: { 'no-console': 'off' },
   },
   {
