@@ -161,7 +161,11 @@ describe('Every route', () => {
     const byId = operations.filter(({ path }) => /\{(id|key)\}/.test(path) && !isExternal(path));
     expect(byId.length).toBeGreaterThan(0);
     for (const { name, method, path } of byId) {
-      const write = path.endsWith('/merge') ? { loser_ids: [UNKNOWN_ID.replace(/.$/, '2')] } : {};
+      const bodies: Record<string, object> = {
+        merge: { loser_ids: [UNKNOWN_ID.replace(/.$/, '2')] },
+        erase: { confirm: UNKNOWN_ID },
+      };
+      const write = bodies[path.split('/').at(-1) ?? ''] ?? {};
       const body = method === 'get' || method === 'delete' ? undefined : write;
       const [, id] = Object.entries(ids).find(([prefix]) => path.startsWith(prefix)) ?? [];
       // A new kind of id needs a line above.
