@@ -3,7 +3,7 @@ import { companies } from '../companies/company';
 import { contacts } from '../contacts/contact';
 import { deals } from '../deals/deal';
 import type { Field, FieldKind } from '../fields/field';
-import { columnsOf, fromCells, headerOf, toCells } from '../records/columns';
+import { columnsOf, fromCells, headerOf, patchFromCells, toCells } from '../records/columns';
 import { parseRecord } from '../records/record-body';
 import type { RecordDefinition } from '../records/record-definition';
 
@@ -148,6 +148,36 @@ describe('columns of records', () => {
     const cells: Record<string, string> = { first_name: 'Bob', version: '7', 'address.city': '' };
     const read = fromCells(columnsOf(contacts, []), (name) => cells[name], users);
     expect(read).toEqual({ first_name: 'Bob', address: null });
+  });
+
+  it('reads a row as a patch that leaves fields of empty cells alone, or clears them', () => {
+    const cells: Record<string, string> = {
+      first_name: '',
+      email: '',
+      email_label: 'work',
+      'address.city': '',
+      'consent.email': '',
+      'consent.phone': '',
+      'consent.at': '',
+      'consent.source': '',
+      'custom.money.amount': '',
+      'custom.money.currency': '',
+      external_ids: '',
+      tags: 'a; b;',
+    };
+    const columns = columnsOf(contacts, FIELDS);
+    const patchWith = (clears: boolean) =>
+      patchFromCells(columns, (name) => cells[name], users, clears);
+    expect(patchWith(false)).toEqual({ tags: ['a', 'b'] });
+    expect(patchWith(true)).toEqual({
+      first_name: null,
+      emails: [],
+      address: { city: null },
+      consent: null,
+      custom: { money: null },
+      external_ids: null,
+      tags: ['a', 'b'],
+    });
   });
 
   it('leaves what is no value for the check to refuse', () => {

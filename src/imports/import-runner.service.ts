@@ -7,7 +7,6 @@ import { asRequest } from '../common/request-context';
 import { type Job, jobFailed } from '../jobs/job';
 import type { JobHandler, JobRun } from '../jobs/job-run';
 import { JobWorker } from '../jobs/job-worker.service';
-import type { Body } from '../records/record-input.service';
 import { UsersService } from '../users/users.service';
 import { type CsvRow, csvRows } from './csv-rows';
 import {
@@ -19,21 +18,19 @@ import {
   ROWS_MAX,
 } from './import';
 import { ImportChunksRepository } from './import-chunks.repository';
-import { columnNamed } from './import-columns';
-import { columnsFor } from './import-mapping';
 import { ImportObjects } from './import-objects.service';
 import { ImportRowsRepository } from './import-rows.repository';
-import { RowImporter, type RowOutcome } from './row-importer';
+import { type ReadRow, RowImporter, type RowOutcome } from './row-importer';
 
 /** Rows that are worked on at a time: an import must not be the stop of others. */
 const AT_ONCE = 8;
 const ROW_LIMIT_MS = 30_000;
 const ATTEMPTS = 4;
-const OWNERS_MAX = 10_000;
+const USERS_MAX = 10_000;
 
 /** A row, and what it says or why it says nothing. */
 interface Read extends CsvRow {
-  body?: Body;
+  said?: ReadRow;
   fault?: unknown;
 }
 
@@ -107,19 +104,15 @@ export class ImportRunner implements JobHandler, OnModuleInit {
 
   private async importerFor(run: JobRun, input: ImportInput): Promise<RowImporter> {
     const service = this.objects.serviceOf(input.object);
-    const known = columnsFor(service.definition, await service.fields(run.caller));
-    const columns = input.fields.map((name) =>
-      name === null ? undefined : columnNamed(known, name),
-    );
-    const owners = new Map<string, string | undefined>();
-    const ownerOf = async (address: string) => {
-      if (owners.has(address)) return owners.get(address);
-      if (owners.size >= OWNERS_MAX) owners.clear();
+    const users = new Map<string, string | undefined>();
+    const idOf = async (address: string) => {
+      if (users.has(address)) return users.get(address);
+      if (users.size >= USERS_MAX) users.clear();
       const user = await this.users.findByEmail(run.caller.organizationId, address);
-      owners.set(address, user?.id);
+      users.set(address, user?.id);
       return user?.id;
     };
-    return new RowImporter(service, input, columns, ownerOf);
+    return new RowImporter(service, input, await service.fields(run.caller), idOf);
   }
 
   private async doBlock(
@@ -133,24 +126,39 @@ export class ImportRunner implements JobHandler, OnModuleInit {
     const groups = new Map<string, Read[]>();
     for (const row of block) {
       const read = await this.read(importer, row);
-      const key = (read.body && importer.keyOf(read.body)) ?? `row ${String(row.row)}`;
+      const key = (read.said && importer.keyOf(read.said)) ?? `row ${String(row.row)}`;
       const group = groups.get(key) ?? [];
       group.push(read);
       groups.set(key, group);
     }
+    let missing: Read[] = [];
+    const note = ({ row, line, cells }: Read, outcome: RowOutcome) => {
+      results.push({ row, line, ...outcome, cells: outcome.error === null ? null : cells });
+    };
     await inParallel(groups.values(), AT_ONCE, async (group) => {
       for (const row of group) {
         const outcome = await this.doRow(run, importer, row, replay);
-        const cells = outcome.error === null ? null : row.cells;
-        results.push({ row: row.row, line: row.line, ...outcome, cells });
+        if (missesRecord(outcome)) missing.push(row);
+        else note(row, outcome);
       }
     });
+    // What they refer to may be a row of the same block: again, as long as that helps.
+    while (missing.length > 0) {
+      const still: [Read, RowOutcome][] = [];
+      for (const row of missing) {
+        const outcome = await this.doRow(run, importer, row, true);
+        if (missesRecord(outcome)) still.push([row, outcome]);
+        else note(row, outcome);
+      }
+      if (still.length === missing.length) for (const one of still) note(...one);
+      missing = still.length === missing.length ? [] : still.map(([row]) => row);
+    }
     return results;
   }
 
   private async read(importer: RowImporter, row: CsvRow): Promise<Read> {
     try {
-      return { ...row, body: await importer.bodyOf(row.cells) };
+      return { ...row, said: await importer.read(row.cells) };
     } catch (fault) {
       if (!(fault instanceof AppError) || fault.status >= 500) throw fault;
       return { ...row, fault };
@@ -160,17 +168,17 @@ export class ImportRunner implements JobHandler, OnModuleInit {
   private async doRow(
     run: JobRun,
     importer: RowImporter,
-    { row, body, fault }: Read,
+    { row, said, fault }: Read,
     replay: boolean,
   ): Promise<RowOutcome> {
-    if (!body) return importer.failed(fault);
+    if (!said) return importer.failed(fault);
     const seed = derivedId(run.job.id, `row:${String(row)}`);
     for (let attempt = 1; ; attempt++) {
       const operation = { seed, replay: replay || attempt > 1 };
       try {
         const name = `${run.job.id}/${String(row)}`;
         return await asRequest(name, ROW_LIMIT_MS, operation, () =>
-          importer.write(run.caller, body),
+          importer.write(run.caller, said),
         );
       } catch (error) {
         if (attempt === ATTEMPTS) throw error;
@@ -178,4 +186,10 @@ export class ImportRunner implements JobHandler, OnModuleInit {
       }
     }
   }
+}
+
+/** Whether a row refers to a record that is not there. */
+function missesRecord({ error }: RowOutcome): boolean {
+  const details = Array.isArray(error?.details) ? (error.details as { rule?: unknown }[]) : [];
+  return details.some(({ rule }) => rule === 'reference');
 }

@@ -12,6 +12,7 @@ import { splitOnce } from './row-importer';
 export interface ImportSettings extends Pick<ImportInput, 'object' | 'mode' | 'duplicates'> {
   matchBy: string | null;
   dryRun: boolean;
+  clearEmpty: boolean;
   /** JSON. */
   mapping: string | null;
   delimiter: string | null;
@@ -25,6 +26,7 @@ const KNOWN = [
   'duplicates',
   'mapping',
   'dry_run',
+  'clear_empty',
   'delimiter',
   'encoding',
 ];
@@ -61,6 +63,7 @@ export function readSettings(fields: FormFields): ImportSettings {
     mode: choice('mode', MODES, 'create'),
     duplicates: choice('duplicates', DUPLICATES, 'error'),
     dryRun: choice('dry_run', ['true', 'false'], 'false') === 'true',
+    clearEmpty: choice('clear_empty', ['true', 'false'], 'false') === 'true',
     matchBy: SINGULAR[fields.get('match_by') ?? ''] ?? fields.get('match_by') ?? null,
     mapping: fields.get('mapping') ?? null,
     delimiter: fields.has('delimiter') ? choice('delimiter', DELIMITERS, ',') : null,
@@ -83,21 +86,23 @@ export function checkMatchBy(
   if (mode === 'create' || matchBy === null) return;
   const fault = (rule: string, message: string) =>
     validationFailed([{ field: 'match_by', rule, message }]);
-  const column = columnOf(matchBy, object, custom);
+  const columns = columnsOf(matchBy, object, custom);
+  const [column] = columns;
   if (column === undefined) {
     throw fault('isUnique', 'match_by must be id, a unique field or external:<source>');
   }
-  if (!fields.includes(column)) {
+  if (!columns.some((name) => fields.includes(name))) {
     throw fault('isMapped', `No column of the file is ${column}, which match_by needs`);
   }
 }
 
-function columnOf(matchBy: string, object: string, custom: readonly Field[]): string | undefined {
-  if (matchBy === 'id') return 'id';
-  if (matchBy === 'email' && object === 'contacts') return 'emails';
-  if (matchBy === 'domain' && object === 'companies') return 'domains';
+/** The columns that say it; none where it is not unique. */
+function columnsOf(matchBy: string, object: string, custom: readonly Field[]): string[] {
+  if (matchBy === 'id') return ['id'];
+  if (matchBy === 'email' && object === 'contacts') return ['email'];
+  if (matchBy === 'domain' && object === 'companies') return ['domains'];
   const [kind, rest] = splitOnce(matchBy);
-  if (kind === 'external' && SOURCE.test(rest)) return `external_ids.${rest}`;
+  if (kind === 'external' && SOURCE.test(rest)) return [`external_ids.${rest}`, 'external_ids'];
   const isUnique = custom.some(({ key, unique, archived }) => key === rest && unique && !archived);
-  return kind === 'custom' && isUnique ? `custom.${rest}` : undefined;
+  return kind === 'custom' && isUnique ? [`custom.${rest}`] : [];
 }

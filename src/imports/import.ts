@@ -19,6 +19,8 @@ export interface ImportInput {
   matchBy: string | null;
   duplicates: (typeof DUPLICATES)[number];
   dryRun: boolean;
+  /** An empty cell clears the field of a record that is changed. */
+  clearEmpty: boolean;
   fileName: string | null;
   bytes: number;
   encoding: Encoding;
@@ -27,6 +29,8 @@ export interface ImportInput {
   header: string[];
   /** The field of each column, in their order; null for one that is left out. */
   fields: (string | null)[];
+  /** Columns of the file that only the server writes. */
+  readOnly: string[];
   upload: Upload;
   /** Of the fields and the file: tells a repeated request from another one. */
   digest: string;

@@ -28,12 +28,16 @@ export class ImportFormDto {
   duplicates?: string;
 
   /** JSON: the field of each column, null for none. Guessed from the names of the columns unless told. */
-  @ApiPropertyOptional({ example: '{"E-mail":"emails"}' })
+  @ApiPropertyOptional({ example: '{"E-mail":"email"}' })
   mapping?: string;
 
   /** True: nothing is written; the job counts what would be. */
   @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', example: 'true' })
   dry_run?: string;
+
+  /** True: an empty cell clears the field of a record that is changed; unless told it says nothing. */
+  @ApiPropertyOptional({ enum: ['true', 'false'], default: 'false', example: 'false' })
+  clear_empty?: string;
 
   /** Detected unless told. */
   @ApiPropertyOptional({ enum: DELIMITERS, example: ',' })
@@ -65,6 +69,10 @@ class ImportSettingsDto {
   @ApiProperty({ example: false })
   dry_run!: boolean;
 
+  /** Whether an empty cell clears the field of a record that is changed. */
+  @ApiProperty({ example: false })
+  clear_empty!: boolean;
+
   @ApiProperty({ type: String, nullable: true, example: 'contacts.csv' })
   file_name!: string | null;
 
@@ -82,11 +90,15 @@ class ImportSettingsDto {
   @ApiProperty({
     type: 'object',
     additionalProperties: { type: 'string' },
-    example: { 'E-mail': 'emails' },
+    example: { 'E-mail': 'email' },
   })
   mapping!: Record<string, string>;
 
-  /** Columns that are left out. */
+  /** Columns of an export that only the server writes: they are passed over. */
+  @ApiProperty({ type: [String], example: ['created_at'] })
+  read_only_columns!: string[];
+
+  /** Columns that are no field, and left out. */
   @ApiProperty({ type: [String], example: ['Shoe size'] })
   unmapped_columns!: string[];
 }
@@ -98,7 +110,7 @@ class SampleRowDto {
   @ApiProperty({ type: 'integer', example: 2 })
   line!: number;
 
-  /** The row as the body of a request. */
+  /** The row as the body of a request that creates, or in mode update changes, a record. */
   @ApiPropertyOptional({
     type: 'object',
     additionalProperties: true,
@@ -126,6 +138,7 @@ export function toImportDto(job: Job): ImportDto {
     match_by: input.matchBy,
     duplicates: input.duplicates,
     dry_run: input.dryRun,
+    clear_empty: input.clearEmpty,
     file_name: input.fileName,
     bytes: input.bytes,
     encoding: input.encoding,
@@ -133,6 +146,9 @@ export function toImportDto(job: Job): ImportDto {
     mapping: Object.fromEntries(
       mapped.flatMap(([name, field]) => (field === null ? [] : [[name, field]])),
     ),
-    unmapped_columns: mapped.filter(([, field]) => field === null).map(([name]) => name),
+    read_only_columns: input.readOnly,
+    unmapped_columns: mapped
+      .filter(([name, field]) => field === null && !input.readOnly.includes(name))
+      .map(([name]) => name),
   });
 }

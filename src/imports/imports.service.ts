@@ -10,7 +10,6 @@ import { withOwnDeadline } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
 import { isOver, type Job } from '../jobs/job';
 import { JobsService } from '../jobs/jobs.service';
-import type { ObjectService } from '../records/object.service';
 import { reachOf } from '../records/record-access';
 import { permissionOn } from '../records/record-definition';
 import { detectDelimiter, detectEncoding, detectQuote } from './csv-format';
@@ -23,8 +22,7 @@ import {
   type RowResult,
   ROWS_MAX,
 } from './import';
-import { columnNamed, type ImportColumn } from './import-columns';
-import { columnsFor, givenFields, guessFields } from './import-mapping';
+import { givenFields, guessFields, type ImportField, importFields } from './import-mapping';
 import { ImportObjects } from './import-objects.service';
 import type { RevertInput } from './import-reverter.service';
 import { ImportRowsRepository } from './import-rows.repository';
@@ -152,14 +150,18 @@ export class ImportsService {
     let isEntered = false;
     try {
       const service = this.objects.serviceOf(settings.object);
-      const columns = columnsFor(service.definition, await service.fields(caller));
-      const { input, first } = this.inputOf(uploaded, columns);
-      checkMatchBy(input, service.definition, await service.fields(caller));
+      const customFields = await service.fields(caller);
+      const known = importFields(service.definition, customFields);
+      const { input, first } = this.inputOf(uploaded, known);
+      checkMatchBy(input, service.definition, customFields);
       const job = await this.enterJob(caller, input, uploaded.lines - 1);
       const stored = job.input as ImportInput;
       if (stored.digest !== input.digest) throw new AppError('IDEMPOTENCY_KEY_REUSED');
       isEntered = stored.upload.id === upload.id;
-      const sample = await this.sampleOf(service, stored, columns, first);
+      // Users are looked up when the job runs: here they are shown as they are written.
+      const idOf = () => Promise.resolve(undefined);
+      const importer = new RowImporter(service, stored, customFields, idOf);
+      const sample = await this.sampleOf(importer, stored, first);
       return { job, sample, isRepeated: !isEntered };
     } finally {
       if (!isEntered) await this.uploads.discard(caller.organizationId, upload);
@@ -174,7 +176,7 @@ export class ImportsService {
 
   private inputOf(
     { settings, upload, bytes, sha256, head, isUtf8, lines, fileName }: Uploaded,
-    columns: readonly ImportColumn[],
+    known: readonly ImportField[],
   ) {
     if (bytes === 0) throw fileFault('notEmpty', 'The file is empty');
     if (lines - 1 > ROWS_MAX) {
@@ -186,17 +188,20 @@ export class ImportsService {
     const delimiter = settings.delimiter ?? detectDelimiter(text, quote);
     const [header = [], ...first] = firstRecords(text, delimiter, quote);
     checkHeader(header);
-    const fields =
-      settings.mapping === null
-        ? guessFields(header, columns)
-        : givenFields(header, settings.mapping, columns);
+    const guessed = guessFields(header, known);
+    const found =
+      settings.mapping === null ? guessed : givenFields(header, settings.mapping, known);
+    const fields = found.map((field) => (field?.imported ? field.name : null));
+    const readOnly = header.filter(
+      (_, index) => fields[index] === null && guessed[index]?.imported === false,
+    );
     if (fields.every((field) => field === null)) {
       throw fileFault('header', 'No column of the first line is one to import: is it a header?');
     }
-    const { mapping, object, mode, matchBy, duplicates, dryRun } = settings;
+    const { mapping, object, mode, matchBy, duplicates, dryRun, clearEmpty } = settings;
     const digest = createHash('sha256')
       .update(JSON.stringify([object, mode, matchBy, duplicates, dryRun, mapping, sha256]))
-      .update(JSON.stringify([settings.encoding, settings.delimiter]))
+      .update(JSON.stringify([settings.encoding, settings.delimiter, clearEmpty]))
       .digest('hex');
     const input: ImportInput = {
       object,
@@ -204,6 +209,7 @@ export class ImportsService {
       matchBy: matchBy ?? (mode === 'create' ? null : 'id'),
       duplicates,
       dryRun,
+      clearEmpty,
       fileName: fileName?.slice(0, 200) ?? null,
       bytes,
       encoding,
@@ -211,6 +217,7 @@ export class ImportsService {
       quote,
       header,
       fields,
+      readOnly,
       upload,
       digest,
     };
@@ -218,20 +225,15 @@ export class ImportsService {
   }
 
   private async sampleOf(
-    service: ObjectService,
-    input: ImportInput,
-    columns: readonly ImportColumn[],
+    importer: RowImporter,
+    { mode }: ImportInput,
     records: readonly string[][],
   ): Promise<SampleRow[]> {
-    const known = input.fields.map((name) =>
-      name === null ? undefined : columnNamed(columns, name),
-    );
-    // Owners are looked up when the job runs: here they are shown as they are written.
-    const importer = new RowImporter(service, input, known, () => Promise.resolve(undefined));
     const rows: SampleRow[] = [];
     for (const [index, cells] of records.slice(0, SAMPLE).entries()) {
       try {
-        rows.push({ line: index + 2, data: await importer.bodyOf(cells) });
+        const { body, patch } = await importer.read(cells);
+        rows.push({ line: index + 2, data: mode === 'update' ? patch : body });
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
         rows.push({ line: index + 2, error: { code: error.code, details: error.details } });

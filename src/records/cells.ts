@@ -61,9 +61,11 @@ function readNumber(cell: string): unknown {
   return /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(cell.trim()) ? Number(cell) : fromCsvCell(cell);
 }
 
+/** Also in the words of other systems. */
 function readBoolean(cell: string): unknown {
   const word = cell.trim().toLowerCase();
-  return word === 'true' || word === 'false' ? word === 'true' : fromCsvCell(cell);
+  if (['true', 'yes', 'y', '1'].includes(word)) return true;
+  return ['false', 'no', 'n', '0'].includes(word) ? false : fromCsvCell(cell);
 }
 
 function writeJson(value: unknown): string {
@@ -92,7 +94,8 @@ function readList(cell: string): string[] {
     if (character === ';') texts.push('');
     else texts.push((texts.pop() ?? '') + (escaped ?? character));
   }
-  return texts;
+  // No text of a list is empty: that is somebody's `a; b;`.
+  return texts.map((text) => text.trim()).filter((text) => text !== '');
 }
 
 /**

@@ -83,26 +83,70 @@ export function usersIn(columns: readonly Columns[], body: Body): string[] {
   return ids.filter((id) => typeof id === 'string');
 }
 
+/** The cell of a row under a name of `headerOf`; undefined where the row has no such column. */
+type CellAt = (name: string) => string | undefined;
+
 /**
- * What a row says of a record, as the body of a request. Columns that the row does not have
- * (`undefined`) say nothing; an empty cell is null, an empty list, or where neither can be, nothing.
+ * What a row says of a record, as the body of a request that creates it. Columns that the row does
+ * not have say nothing; an empty cell is null, an empty list, or where neither can be, nothing.
  * A cell that is no value of its field is taken as it is, for the check of the body to refuse.
  */
 export function fromCells(
   columns: readonly Columns[],
-  cell: (name: string) => string | undefined,
-  users: UserNames,
-): Record<string, unknown> {
+  cell: CellAt,
+  users: Pick<UserNames, 'idOf'>,
+): Body {
   const body: Record<string, unknown> = {};
+  for (const { path, value } of readCells(columns, cell, users)) {
+    if (value !== undefined) putAt(body, path, value);
+  }
+  return withoutBlanks(body);
+}
+
+/**
+ * The same as a merge patch (RFC 7386) of a record that is there: an empty cell says nothing, or
+ * clears its field where `clears` is true.
+ */
+export function patchFromCells(
+  columns: readonly Columns[],
+  cell: CellAt,
+  users: Pick<UserNames, 'idOf'>,
+  clears: boolean,
+): Body {
+  const patch: Record<string, unknown> = {};
+  const read = readCells(columns, cell, users);
+  if (!clears) {
+    for (const { path, value } of read) if (!isEmpty(value)) putAt(patch, path, value);
+    return patch;
+  }
+  for (const { path, value } of read) {
+    // An empty object in a patch would change nothing.
+    putAt(patch, path, isEmpty(value) && !Array.isArray(value) ? null : value);
+  }
+  // Only an object that the row has all parts of is gone with them.
+  const given = read.map(({ path }) => path.join('.'));
+  const known = columns.map(({ path }) => path.join('.'));
+  const isWhole = (parent: string) =>
+    !known.includes(parent) &&
+    known.filter((path) => path.startsWith(`${parent}.`)).every((path) => given.includes(path));
+  return withoutBlanks(patch, isWhole);
+}
+
+function readCells(columns: readonly Columns[], cell: CellAt, users: Pick<UserNames, 'idOf'>) {
+  const read: { path: readonly string[]; value: unknown }[] = [];
   for (const column of columns) {
     const cells = column.names.map(cell);
     if (!column.imported || cells.every((one) => one === undefined)) continue;
-    const read = column.read(cells.map((one) => one ?? ''));
-    if (read === undefined) continue;
-    const isEmail = column.isUser && typeof read === 'string' && read.includes('@');
-    putAt(body, column.path, isEmail ? (users.idOf(read) ?? read) : read);
+    const value = column.read(cells.map((one) => one ?? ''));
+    const isEmail = column.isUser && typeof value === 'string' && value.includes('@');
+    read.push({ path: column.path, value: isEmail ? (users.idOf(value) ?? value) : value });
   }
-  return withoutBlanks(body);
+  return read;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
 function propertiesOf(schema: z.ZodObject): Record<string, JsonSchema> {
@@ -155,21 +199,28 @@ function putAt(body: Record<string, unknown>, path: readonly string[], value: un
     body[key] = value;
     return;
   }
-  const inner = (body[key] ?? {}) as Record<string, unknown>;
+  const there = body[key] ?? {};
+  // What is no object is wrong: the check says so.
+  if (typeof there !== 'object') return;
+  // A copy: an empty object is the same one for every row.
+  const inner: Record<string, unknown> = { ...there };
   body[key] = inner;
   putAt(inner, rest, value);
 }
 
 /** An address without any part is none; a custom field of money likewise. */
-function withoutBlanks({ custom, ...body }: Record<string, unknown>): Record<string, unknown> {
-  const nulled = (parts: object) =>
+function withoutBlanks(
+  { custom, ...body }: Record<string, unknown>,
+  isWhole: (path: string) => boolean = () => true,
+): Record<string, unknown> {
+  const nulled = (parts: object, prefix: string) =>
     Object.fromEntries(
       Object.entries(parts).map(([key, value]) => [
         key,
-        isBlank(value) ? null : (value as unknown),
+        isBlank(value) && isWhole(prefix + key) ? null : (value as unknown),
       ]),
     );
-  return { ...nulled(body), ...(custom ? { custom: nulled(custom) } : {}) };
+  return { ...nulled(body, ''), ...(custom ? { custom: nulled(custom, 'custom.') } : {}) };
 }
 
 function isBlank(value: unknown): boolean {

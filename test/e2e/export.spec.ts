@@ -1,35 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { activities } from '../../src/activities/activity';
-import { companies } from '../../src/companies/company';
-import { contacts } from '../../src/contacts/contact';
-import { deals } from '../../src/deals/deal';
-import { columnsOf, fromCells } from '../../src/records/columns';
-import type { RecordDefinition } from '../../src/records/record-definition';
 import type { Account } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
+import { parseCsv } from '../support/csv';
 import { Crm, faultsOf, inParallel, type RecordBody } from '../support/records';
-
-const KINDS: [string, RecordDefinition][] = [
-  ['companies', companies],
-  ['contacts', contacts],
-  ['deals', deals],
-  ['activities', activities],
-];
-/** What is another thing in every organization, and at every time. */
-const OWN = ['organization_id', 'created_at', 'created_by', 'updated_at', 'updated_by', 'version'];
-const OF_STAGES = ['stage_entered_at', 'stage_history', 'completed_at', 'closed_at'];
-
-/** The cells of a CSV file (RFC 4180). */
-function parseCsv(text: string): string[][] {
-  const rows: string[][] = [[]];
-  for (const [, quoted, plain, end] of text.matchAll(
-    /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/g,
-  )) {
-    rows.at(-1)?.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
-    if (end === '\r\n') rows.push([]);
-  }
-  return rows.filter((row) => row.length > 1);
-}
 
 describe('Exports', () => {
   let server: TestApp;
@@ -57,67 +29,6 @@ describe('Exports', () => {
     const lines = response.text.trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as RecordBody);
   };
-
-  /** Brings the rows of an export into an organization: the place to put an import in. */
-  async function importRows(to: Crm, definition: RecordDefinition, rows: Map<string, string>[]) {
-    const columns = columnsOf(definition, []);
-    const users = { emailOf: () => undefined, idOf: () => to.account.id };
-    for (const row of rows) {
-      await to.create(
-        definition.object,
-        fromCells(columns, (name) => row.get(name), users),
-      );
-    }
-  }
-
-  it('gives the same again after they were brought into another organization', async () => {
-    const company = await crm.create('companies', {
-      name: '=1+1',
-      domains: [`${randomUUID()}.example`],
-      address: { city: 'Berlin', street: 'Two\nlines, "quoted"' },
-      tags: ['a;b', '-c'],
-      external_ids: { hubspot: '+7' },
-    });
-    const contact = await crm.create('contacts', {
-      first_name: "=cmd|' /C calc'!A0",
-      company_id: company.id,
-      emails: Array.from({ length: 5 }, (_, index) => ({
-        value: `${String(index)}${randomUUID()}@example.com`,
-        label: index === 2 ? '@work' : null,
-        primary: index === 4,
-      })),
-      phones: [{ value: '+4930901820' }],
-      consent: { email: true, at: '2026-01-31T09:30:00.000Z' },
-    });
-    const deal = await crm.create('deals', {
-      name: "'+x",
-      amount: 5,
-      contact_ids: [contact.id],
-      owner_id: null,
-    });
-    const links = [{ object: 'deals', id: deal.id }];
-    await crm.create('activities', { kind: 'task', subject: '\u00e4\u{1F600}', links });
-    const other = new Crm(server.url, await server.api.newAdmin());
-    const [pipeline] = await crm.walk('pipelines');
-    await other.create('pipelines', {
-      id: pipeline?.id,
-      name: 'Theirs',
-      stages: pipeline?.stages,
-    });
-    for (const [object, definition] of KINDS) {
-      await importRows(other, definition, await csvOf(crm, `${object}/export`));
-      const withoutOwn = (record: RecordBody) => {
-        const entries = Object.entries(record).filter(
-          ([key]) => ![...OWN, ...OF_STAGES].includes(key),
-        );
-        const text = JSON.stringify(Object.fromEntries(entries));
-        return JSON.parse(text.replaceAll(other.account.id, admin.id)) as object;
-      };
-      const [before, after] = [await ndjsonOf(crm, object), await ndjsonOf(other, object)];
-      expect(before).toHaveLength(1);
-      expect(after.map(withoutOwn)).toEqual(before.map(withoutOwn));
-    }
-  });
 
   it('J3: has no cell of text that a spreadsheet would run', async () => {
     const name = "=cmd|' /C calc'!A0";

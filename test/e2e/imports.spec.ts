@@ -52,7 +52,7 @@ describe('Imports', () => {
     expect(begun).toMatchObject({
       encoding,
       delimiter: ',',
-      mapping: { 'First name': 'first_name', Surname: 'last_name', 'E-mail': 'emails' },
+      mapping: { 'First name': 'first_name', Surname: 'last_name', 'E-mail': 'email' },
       sample: [{ line: 2, data: { first_name: 'Jörg', last_name: 'Müller' } }],
     });
     const ended = await importer.ended(begun.id);
@@ -220,11 +220,18 @@ describe('Imports', () => {
     expect(await faults({ object: 'contacts', colour: 'red' }, 'last_name\nX\n')).toEqual([
       'colour unknownField',
     ]);
-    const wrong = { object: 'contacts', mode: 'x', duplicates: 'x', dry_run: 'x' };
+    const wrong = {
+      object: 'contacts',
+      mode: 'x',
+      duplicates: 'x',
+      dry_run: 'x',
+      clear_empty: 'x',
+    };
     expect(await faults(wrong, 'last_name\nX\n')).toEqual([
       'mode isIn',
       'duplicates isIn',
       'dry_run isIn',
+      'clear_empty isIn',
     ]);
     expect(await faults({ object: 'contacts' })).toEqual(['file isFile']);
     expect(await faults({ object: 'contacts' }, '')).toEqual(['file notEmpty']);

@@ -6,6 +6,7 @@ export interface ImportBody {
   id: string;
   status: string;
   mapping: Record<string, string>;
+  read_only_columns: string[];
   unmapped_columns: string[];
   encoding: string;
   delimiter: string;
