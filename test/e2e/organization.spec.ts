@@ -8,6 +8,7 @@ import { type Account, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
+import { Importer } from '../support/imports';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 import { runProgram } from '../support/process';
 
@@ -188,6 +189,10 @@ describe('The organization', () => {
       await server.api.post('/api/v1/contacts', contact, admin.token);
       const { organizationId: organization_id, email } = admin;
       await server.api.post('/api/auth/password/forgot', { organization_id, email });
+      const importer = new Importer(server.url, admin);
+      await importer.run({ object: 'companies' }, 'name\nA\nB\n');
+      // And one that runs while everything is erased.
+      await importer.begin({ object: 'companies' }, `name\n${'x\n'.repeat(20_000)}`);
       return member;
     }
 
@@ -217,7 +222,9 @@ describe('The organization', () => {
     it('D9: ends access at once, deletes everything, and keeps the id for ever', async () => {
       const stranger = await server.api.newAdmin();
       const member = await fill();
-      expect((await tablesWith(admin.organizationId)).length).toBeGreaterThan(11);
+      const filled = await tablesWith(admin.organizationId);
+      expect(filled.length).toBeGreaterThan(14);
+      expect(filled).toEqual(expect.arrayContaining(['import_chunks', 'import_rows', 'jobs']));
       const response = await server.api.call(
         'delete',
         path,
