@@ -1,8 +1,8 @@
 /**
  * Imports go one way. The order of the layers, from the bottom:
  * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
- * <- health, users <- organizations <- jobs <- fields <- records <- changes <- companies <- contacts
- * <- pipelines <- deals <- activities <- search <- imports <- exports <- api-keys <- auth <- app.module
+ * <- health, users <- organizations <- jobs <- fields <- records <- changes <- webhooks <- companies
+ * <- contacts <- pipelines <- deals <- activities <- search <- imports <- exports <- api-keys <- auth <- app.module
  */
 const FEATURES = [
   'health',
@@ -12,6 +12,7 @@ const FEATURES = [
   'fields',
   'records',
   'changes',
+  'webhooks',
   'companies',
   'contacts',
   'pipelines',

@@ -30,6 +30,7 @@ import { PipelinesModule } from './pipelines/pipelines.module';
 import { SearchModule } from './search/search.module';
 import { TelemetryModule } from './telemetry/telemetry.module';
 import { UsersModule } from './users/users.module';
+import { WebhooksModule } from './webhooks/webhooks.module';
 
 @Module({
   imports: [
@@ -42,6 +43,7 @@ import { UsersModule } from './users/users.module';
     ChangesModule,
     // Before the kinds of records: its routes are more special than those of an id.
     ExportsModule,
+    WebhooksModule,
     CompaniesModule,
     ContactsModule,
     PipelinesModule,

@@ -28,6 +28,11 @@ export const AUDIT_ACTIONS = [
   'user.changed',
   'user.created',
   'user.sessions_ended',
+  'webhook.changed',
+  'webhook.created',
+  'webhook.deleted',
+  'webhook.disabled',
+  'webhook.secret_rotated',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

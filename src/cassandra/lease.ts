@@ -41,6 +41,7 @@ export class Lease {
   /** When the last request that gave us the lease was sent: it lives from then on at least. */
   private confirmedAt = 0;
   private timer: NodeJS.Timeout | undefined;
+  private readonly over = new AbortController();
 
   private constructor(
     private readonly client: Client,
@@ -70,6 +71,11 @@ export class Lease {
     }
   }
 
+  /** Aborted once somebody else may hold the lease: for steps that take long. */
+  get signal(): AbortSignal {
+    return this.over.signal;
+  }
+
   private async acquire(patienceMs: number): Promise<void> {
     const giveUpAt = Date.now() + patienceMs;
     while (!(await this.tryToTake(patienceMs))) {
@@ -77,6 +83,7 @@ export class Lease {
       await sleep(250 + Math.random() * 250);
     }
     this.timer = setInterval(() => {
+      if (Date.now() - this.confirmedAt > SAFE_MS) this.over.abort();
       void this.renew();
     }, RENEW_EVERY_MS);
   }
@@ -94,6 +101,7 @@ export class Lease {
   private async renew(): Promise<void> {
     try {
       this.lost ||= !(await this.tryQuery(renew));
+      if (this.lost) this.over.abort();
     } catch {
       // The next time may do; `check` knows how long the lease is safe without.
     }
@@ -118,6 +126,8 @@ export class Lease {
 
   private async end(): Promise<void> {
     clearInterval(this.timer);
+    // Before anybody else can have it.
+    this.over.abort();
     // A lease that cannot be given back ends by itself.
     await this.client
       .execute(

@@ -1,4 +1,5 @@
 import { OBJECTS } from '../common/permissions';
+import type { ChangeEvent } from '../records/record';
 
 /** What changes are told of: every kind of record but those the store keeps for itself. */
 export const CHANGE_OBJECTS = [...OBJECTS, 'pipelines'] as const;
@@ -16,4 +17,9 @@ export interface Pointer {
 /** A pointer and where it stands in the log of its organization, from 0 on. */
 export interface PlacedPointer extends Pointer {
   position: number;
+}
+
+/** One version of a record, where it stands in the log. */
+export interface Change extends PlacedPointer {
+  event: ChangeEvent;
 }

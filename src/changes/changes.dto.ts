@@ -4,8 +4,7 @@ import { ArrayUnique, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator'
 import { PageQueryDto } from '../common/page';
 import { EVENT_KINDS, type EventKind } from '../records/record';
 import { toEventBody } from '../records/record.dto';
-import { CHANGE_OBJECTS, type ChangeObject } from './change';
-import type { Change } from './changes.service';
+import { type Change, CHANGE_OBJECTS, type ChangeObject } from './change';
 
 const WAIT_MAX_SECONDS = 30;
 

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { OrganizationsModule } from '../organizations/organizations.module';
 import { RecordsModule } from '../records/records.module';
 import { ChangeLog } from './change-log.service';
+import { ChangeReader } from './change-reader.service';
 import { ChangeSequencer } from './change-sequencer.service';
 import { ChangeVersionsRepository } from './change-versions.repository';
 import { ChangeWaiters } from './change-waiters.service';
@@ -20,11 +21,13 @@ import { Sequencer } from './sequencer.service';
     ChangeVersionsRepository,
     ChangesDataRepository,
     ChangeLog,
+    ChangeReader,
     ChangeWaiters,
     ChangeSequencer,
     Sequencer,
     ChangesService,
     ChangesEraser,
   ],
+  exports: [ChangeReader],
 })
 export class ChangesModule {}

@@ -2,26 +2,17 @@ import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { decodeCursor, encodeCursor } from '../common/cursor';
 import { AppError } from '../common/errors';
-import { groupBy } from '../common/group-by';
-import { inParallel } from '../common/in-parallel';
 import { Page } from '../common/page';
 import type { Principal } from '../common/principal';
 import { withOwnDeadline } from '../common/request-context';
 import { type AppConfig, deriveKey } from '../config/app-config';
-import { ChangeOutbox } from '../records/change-outbox.service';
-import type { ChangeEvent } from '../records/record';
-import { CHANGE_OBJECTS, type ChangeObject, type PlacedPointer } from './change';
+import { type Change, CHANGE_OBJECTS, type ChangeObject } from './change';
 import { ChangeLog } from './change-log.service';
+import { ChangeReader } from './change-reader.service';
 import { ChangeWaiters } from './change-waiters.service';
 
 /** Pointers that are looked at for one page; a filter that finds little says so by a short page. */
 const SCAN_LIMIT = 1000;
-const RECORDS_AT_ONCE = 16;
-
-/** One version of a record, where it stands in the log. */
-export interface Change extends PlacedPointer {
-  event: ChangeEvent;
-}
 
 export interface ChangesQuery {
   cursor?: string;
@@ -41,7 +32,7 @@ export class ChangesService {
 
   constructor(
     private readonly log: ChangeLog,
-    private readonly outbox: ChangeOutbox,
+    private readonly reader: ChangeReader,
     private readonly waiters: ChangeWaiters,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -106,33 +97,12 @@ export class ChangesService {
       const wanted = pointers
         .filter(({ object }) => (objects as readonly string[]).includes(object))
         .slice(0, room);
-      items.push(...(await this.withEvents(organizationId, wanted)));
+      items.push(...(await this.reader.withEvents(organizationId, wanted)));
       // Those behind the last one that there was room for are for the next page.
       const last = (wanted.length < room ? pointers : wanted).at(-1);
       position = (last?.position ?? position) + 1;
     }
     return { items, position, isAtHead: false };
-  }
-
-  /** Without those whose record has been purged since: their data is gone. */
-  private async withEvents(
-    organizationId: string,
-    pointers: readonly PlacedPointer[],
-  ): Promise<Change[]> {
-    const events = new Map<string, ChangeEvent>();
-    const byRecord = groupBy(pointers, ({ object, id }) => `${object} ${id}`);
-    await inParallel(byRecord, RECORDS_AT_ONCE, async ([name, ofOne]) => {
-      const [first, last] = [ofOne[0], ofOne.at(-1)];
-      if (!first || !last) return;
-      const key = { organizationId, object: first.object, id: first.id };
-      const size = last.version - first.version + 1;
-      const found = await this.outbox.eventsBetween(key, first.at, last.at, size);
-      for (const event of found) events.set(`${name} ${String(event.version)}`, event);
-    });
-    return pointers.flatMap((pointer) => {
-      const event = events.get(`${pointer.object} ${pointer.id} ${String(pointer.version)}`);
-      return event ? [{ ...pointer, event }] : [];
-    });
   }
 }
 

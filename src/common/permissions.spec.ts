@@ -26,6 +26,7 @@ describe('Permissions', () => {
         'audit:read',
         'changes:read',
         'jobs:read',
+        'webhooks:manage',
         'fields:read',
         'fields:manage',
         'pipelines:read',
@@ -45,9 +46,13 @@ describe('Permissions', () => {
         expect(granted({ role })).toEqual(expect.arrayContaining(granted({ role: lesser })));
       const forKeys = granted({ role }).filter(
         (permission) =>
-          !['keys:manage', 'self:update', 'organization:update', 'organization:erase'].includes(
-            permission,
-          ) && !/^users:(?!read)/.test(permission),
+          ![
+            'keys:manage',
+            'webhooks:manage',
+            'self:update',
+            'organization:update',
+            'organization:erase',
+          ].includes(permission) && !/^users:(?!read)/.test(permission),
       );
       expect(granted({ role, apiKeyId: 'x', makerRole: role })).toEqual(forKeys);
     });

@@ -21,6 +21,7 @@ export const PERMISSIONS = [
   'audit:read',
   'changes:read',
   'jobs:read',
+  'webhooks:manage',
   'fields:read',
   'fields:manage',
   'pipelines:read',
@@ -65,6 +66,7 @@ const everyone: Grants = {
   // It tells of everything, whoever owns it.
   'changes:read': 'none',
   'jobs:read': 'own',
+  'webhooks:manage': 'none',
   'fields:read': 'all',
   'fields:manage': 'none',
   'pipelines:read': 'all',
@@ -96,6 +98,7 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
     'audit:read': 'all',
     'changes:read': 'all',
     'jobs:read': 'all',
+    'webhooks:manage': 'all',
     'fields:manage': 'all',
     'pipelines:manage': 'all',
     ...onRecords('all', 'all'),
@@ -128,6 +131,7 @@ const NEVER_BY_KEY: ReadonlySet<Permission> = new Set([
   'users:update',
   'users:deactivate',
   'keys:manage',
+  'webhooks:manage',
 ]);
 
 interface PermissionHolder {

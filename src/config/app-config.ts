@@ -80,6 +80,7 @@ export interface AppConfig {
     /** Where the links in mails lead, without a slash at its end. */
     appUrl: string;
   };
+  webhooks: { allowPrivate: boolean; firstRetryMs: number; giveUpMs: number };
   /** Whether this process does background work. */
   workers: boolean;
   metrics: {
@@ -189,6 +190,11 @@ export function toAppConfig(env: Environment): AppConfig {
       from: env.MAIL_FROM,
       folder: join('.local', 'mail'),
       appUrl: env.APP_URL.replace(/\/+$/, ''),
+    },
+    webhooks: {
+      allowPrivate: env.WEBHOOKS_ALLOW_PRIVATE === 'on',
+      firstRetryMs: seconds(env.WEBHOOK_RETRY) * 1000,
+      giveUpMs: seconds(env.WEBHOOK_GIVE_UP) * 1000,
     },
     workers: env.WORKERS === 'on',
     metrics: {

@@ -189,6 +189,14 @@ export class Environment {
 
   @Whole(1, 600_000)
   SLOW_REQUEST_MS: number = 1000;
+  @Duration()
+  WEBHOOK_RETRY: string = '5s';
+
+  @Duration()
+  WEBHOOK_GIVE_UP: string = '72h';
+
+  @OneOf('on', 'off')
+  WEBHOOKS_ALLOW_PRIVATE: string = 'off';
 
   @OneOf('on', 'off')
   DOCS: string = 'on';

@@ -55,6 +55,9 @@ function productionFaults(env: Environment): string[] {
     faults.push('CASSANDRA_USERNAME and CASSANDRA_PASSWORD must not be the defaults in production');
   }
   if (env.RATE_LIMITS === 'off') faults.push('RATE_LIMITS must be on in production');
+  if (env.WEBHOOKS_ALLOW_PRIVATE === 'on') {
+    faults.push('WEBHOOKS_ALLOW_PRIVATE must be off in production');
+  }
   if (!env.SMTP_URL) faults.push('SMTP_URL must be set in production');
   if (env.BCRYPT_COST < 10) faults.push('BCRYPT_COST must be 10 or more in production');
   return faults;

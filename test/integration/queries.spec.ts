@@ -36,6 +36,9 @@ const WITHOUT_ORGANIZATION = [
   'sweeps.find',
   'sweeps.put',
   'system.ping',
+  // Read by the dispatcher, which works for all of them.
+  'webhook_shards.add',
+  'webhook_shards.list',
   // Read by the sweeper, which works for all of them.
   'write_intents.insert',
   'write_intents.list',
@@ -52,6 +55,7 @@ const SYSTEM_TABLES = [
   'sequencers',
   'sweeps',
   'system',
+  'webhook_shards',
   'write_intents',
 ];
 

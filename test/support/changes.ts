@@ -2,6 +2,7 @@ import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
 import type { CassandraService } from '../../src/cassandra/cassandra.service';
 import { ChangeLog } from '../../src/changes/change-log.service';
+import { ChangeReader } from '../../src/changes/change-reader.service';
 import { ChangeSequencer } from '../../src/changes/change-sequencer.service';
 import { ChangeVersionsRepository } from '../../src/changes/change-versions.repository';
 import { ChangeWaiters } from '../../src/changes/change-waiters.service';
@@ -82,7 +83,7 @@ export function buildFeed(
   const versions = new ChangeVersionsRepository(cassandra);
   return {
     log,
-    changes: new ChangesService(log, outbox, waiters, settings),
+    changes: new ChangesService(log, new ChangeReader(log, outbox), waiters, settings),
     sequencer: new ChangeSequencer(outbox, log, versions, waiters, logger),
   };
 }

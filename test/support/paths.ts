@@ -9,5 +9,6 @@ export function fillPath(path: string, { id = UNKNOWN_ID, key = UNKNOWN_KEY } = 
     .replace('{object}', 'contacts')
     .replace('{source}', 'erp')
     .replace('{id}', id)
+    .replace('{deliveryId}', '0')
     .replace('{key}', key);
 }
