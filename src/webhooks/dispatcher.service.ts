@@ -16,6 +16,7 @@ import { DeliveriesRepository } from './deliveries.repository';
 import { DeliverySlots } from './delivery-slots';
 import { HookRunner, type RunnerParts } from './hook-runner';
 import { PendingRepository } from './pending.repository';
+import type { Webhook } from './webhook';
 import { WebhookSender } from './webhook-sender';
 import { WebhooksRepository } from './webhooks.repository';
 import { WebhooksService } from './webhooks.service';
@@ -74,10 +75,6 @@ class ShardDispatcher extends BackgroundWorker {
   }
 
   private async listAll(lease: Lease): Promise<void> {
-    const stop = AbortSignal.any([this.stopping.signal, lease.signal]);
-    const check = () => {
-      lease.check();
-    };
     const known = new Set<string>();
     const organizations = await this.webhooks.organizations(this.shard);
     await inParallel(organizations, AT_ONCE, async (organizationId) => {
@@ -87,7 +84,7 @@ class ShardDispatcher extends BackgroundWorker {
         const runner = this.runners.get(webhook.id);
         // One that was ended is not begun again before nothing of it is under way.
         if (runner) runner.webhook = webhook;
-        else this.runners.set(webhook.id, new HookRunner(webhook, { ...this.parts, stop, check }));
+        else this.runners.set(webhook.id, this.runnerUnder(lease, webhook));
       }
     });
     for (const [id, runner] of this.runners) {
@@ -95,6 +92,14 @@ class ShardDispatcher extends BackgroundWorker {
       if (runner.hasEnded) this.runners.delete(id);
     }
     this.listedAt = Date.now();
+  }
+
+  private runnerUnder(lease: Lease, webhook: Webhook): HookRunner {
+    const stop = AbortSignal.any([this.stopping.signal, lease.signal]);
+    const check = () => {
+      lease.check();
+    };
+    return new HookRunner(webhook, { ...this.parts, stop, check });
   }
 }
 
