@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AppError, errorEnvelope, validationFailed } from '../common/errors';
+import { inParallel } from '../common/in-parallel';
 import type { Principal } from '../common/principal';
 import { id, text } from '../fields/kinds';
 import type { ObjectService } from './object.service';
@@ -63,16 +64,12 @@ export async function runBatch(
   if (!batch.success) throw validationFailed(toFaults(batch.error));
   const { operation, items } = batch.data;
   const results: BatchResult[] = [];
-  let next = 0;
-  const work = async () => {
-    for (let index = next++; index < items.length; index = next++) {
-      const name = `:${String(index)}`;
-      results[index] = await doItem(caller, service, operation, items[index], name).catch(
-        (error: unknown) => refused(error, service),
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await inParallel(items.entries(), AT_ONCE, async ([index, item]) => {
+    const name = `:${String(index)}`;
+    results[index] = await doItem(caller, service, operation, item, name).catch((error: unknown) =>
+      refused(error, service),
+    );
+  });
   return results;
 }
 
