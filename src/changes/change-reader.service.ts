@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { groupBy } from '../common/group-by';
 import { inParallel } from '../common/in-parallel';
-import { ChangeOutbox } from '../records/change-outbox.service';
+import { ChangeOutbox } from '../records/writing/change-outbox.service';
 import type { ChangeEvent } from '../records/record';
 import type { Change, PlacedPointer } from './change';
 import { ChangeLog } from './change-log.service';

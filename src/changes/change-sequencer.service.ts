@@ -3,7 +3,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { AppError, contended } from '../common/errors';
 import { groupBy } from '../common/group-by';
 import { inParallel } from '../common/in-parallel';
-import { ChangeOutbox } from '../records/change-outbox.service';
+import { ChangeOutbox } from '../records/writing/change-outbox.service';
 import type { Pointer } from './change';
 import { ChangeLog } from './change-log.service';
 import { ChangeVersionsRepository } from './change-versions.repository';

@@ -9,7 +9,7 @@ import { BackgroundWorker } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
 import type { AppConfig } from '../config/app-config';
-import { OUTBOX_SHARDS, OUTBOX_WINDOW_MS, outboxWindowOf } from '../records/outbox-windows';
+import { OUTBOX_SHARDS, OUTBOX_WINDOW_MS, outboxWindowOf } from '../records/writing/outbox-windows';
 import { ChangeSequencer } from './change-sequencer.service';
 import { ChangeVersionsRepository } from './change-versions.repository';
 

@@ -1,4 +1,4 @@
-import { Rebucketing } from '../records/rebucket.service';
+import { Rebucketing } from '../records/upkeep/rebucket.service';
 import { allDefinitions } from '../records/record-definition';
 import { demandOrganization, required, runCommand, UsageError } from './command';
 

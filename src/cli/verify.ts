@@ -1,4 +1,4 @@
-import { Maintenance } from '../records/maintenance.service';
+import { Maintenance } from '../records/upkeep/maintenance.service';
 import { demandOrganization, required, runCommand } from './command';
 import { Progress } from './progress';
 

@@ -3,7 +3,7 @@ import type { Principal } from '../common/principal';
 import type { PipelineData } from '../pipelines/pipeline';
 import { PipelinesService } from '../pipelines/pipelines.service';
 import { reachOf } from '../records/record-access';
-import { RecordTotals } from '../records/record-totals.service';
+import { RecordTotals } from '../records/lists/record-totals.service';
 import { ALL, ownerScope } from '../records/scopes';
 import { deals } from './deal';
 import {

@@ -11,7 +11,7 @@ import type { StoredRecord } from '../records/record';
 import { canRead, reachOf } from '../records/record-access';
 import { toBody } from '../records/record-body';
 import type { RecordDefinition } from '../records/record-definition';
-import { RecordErasure } from '../records/record-erasure.service';
+import { RecordErasure } from '../records/erasing/record-erasure.service';
 import { RecordKit } from '../records/record-kit';
 import { toEventBody } from '../records/record.dto';
 import type { ContactDataDto, ErasureProofDto } from './contact-data.dto';

@@ -15,7 +15,7 @@ import { columnsOf, type Columns, headerOf, toCells, usersIn } from '../records/
 import type { StoredRecord } from '../records/record';
 import { toBody } from '../records/record-body';
 import type { RecordDefinition } from '../records/record-definition';
-import { RecordLists } from '../records/record-lists.service';
+import { RecordLists } from '../records/lists/record-lists.service';
 import { UsersService } from '../users/users.service';
 import { ExportSlots } from './export-slots.service';
 import { sendStreamed } from './streamed-answer';

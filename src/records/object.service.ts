@@ -5,7 +5,7 @@ import { isReplay, newId } from '../common/operation';
 import type { Page, PageQueryDto } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { Field } from '../fields/field';
-import { duplicate } from './claims.service';
+import { duplicate } from './writing/claims.service';
 import { acceptedVersions, preconditionFailed } from './precondition';
 import {
   changesBetween,
@@ -20,7 +20,7 @@ import { mergePatch, refuseUnknownFields, writablePart } from './record-body';
 import { type RecordDefinition, uniquesOf } from './record-definition';
 import type { Body } from './record-input.service';
 import type { RecordKit } from './record-kit';
-import type { TimelineEntry } from './record-timeline.service';
+import type { TimelineEntry } from './lists/record-timeline.service';
 import type { RecordKey } from './store/records.repository';
 
 const ATTEMPTS = 12;

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiQuery } from '@nestjs/swagger';
 import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from '../common/page';
-import { commonFilters, sortsOf } from './list-query';
+import { commonFilters, sortsOf } from './lists/list-query';
 import type { RecordDefinition } from './record-definition';
 
 /** The header by which a change is of one version only. */

@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { FieldsService } from '../fields/fields.service';
 import { UsersService } from '../users/users.service';
-import { ClaimsService } from './claims.service';
-import { GrowthHint } from './growth-hint.service';
-import { RecordHistory } from './record-history.service';
+import { ClaimsService } from './writing/claims.service';
+import { GrowthHint } from './upkeep/growth-hint.service';
+import { RecordHistory } from './lists/record-history.service';
 import { RecordInput } from './record-input.service';
-import { RecordLists } from './record-lists.service';
-import { MergeReferences } from './merge-references.service';
-import { RecordMerges } from './record-merges.service';
-import { RecordTimeline } from './record-timeline.service';
-import { RecordWriter } from './record-writer.service';
+import { RecordLists } from './lists/record-lists.service';
+import { MergeReferences } from './merging/merge-references.service';
+import { RecordMerges } from './merging/record-merges.service';
+import { RecordTimeline } from './lists/record-timeline.service';
+import { RecordWriter } from './writing/record-writer.service';
 import { RecordsRepository } from './store/records.repository';
 
 /** What the service of an object works with. */

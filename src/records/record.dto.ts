@@ -4,7 +4,7 @@ import { IsText, ToLowerCase } from '../common/validation';
 import type { StoredRecord } from './record';
 import type { BatchResult } from './record-batch';
 import { toBody } from './record-body';
-import type { TimelineEntry } from './record-timeline.service';
+import type { TimelineEntry } from './lists/record-timeline.service';
 import type { ChangeEvent } from './record';
 import type { Field } from '../fields/field';
 

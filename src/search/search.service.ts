@@ -4,7 +4,7 @@ import type { Principal } from '../common/principal';
 import type { StoredRecord } from '../records/record';
 import { reachOf } from '../records/record-access';
 import { allDefinitions, type RecordDefinition } from '../records/record-definition';
-import { RecordLists } from '../records/record-lists.service';
+import { RecordLists } from '../records/lists/record-lists.service';
 import { matchRank, matchedTerms } from '../records/matching';
 import type { HitDto, SearchQueryDto } from './search.dto';
 

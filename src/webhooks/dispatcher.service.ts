@@ -11,7 +11,7 @@ import type { Lease } from '../cassandra/lease';
 import { ChangeReader } from '../changes/change-reader.service';
 import { inParallel } from '../common/in-parallel';
 import type { AppConfig } from '../config/app-config';
-import { OUTBOX_SHARDS } from '../records/outbox-windows';
+import { OUTBOX_SHARDS } from '../records/writing/outbox-windows';
 import { DeliveriesRepository } from './deliveries.repository';
 import { DeliverySlots } from './delivery-slots';
 import { HookRunner, type RunnerParts } from './hook-runner';

@@ -3,7 +3,7 @@ import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
 import type { ChangeObject } from '../changes/change';
 import type { EventKind } from '../records/record';
-import { outboxShardOf } from '../records/outbox-windows';
+import { outboxShardOf } from '../records/writing/outbox-windows';
 import type { Webhook } from './webhook';
 
 interface Row {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'supertest';
-import { Maintenance } from '../../src/records/maintenance.service';
+import { Maintenance } from '../../src/records/upkeep/maintenance.service';
 import { startApp, type TestApp } from '../support/app';
 import { type DealBody, dealOf, type PipelineBody, Seller } from '../support/sales';
 

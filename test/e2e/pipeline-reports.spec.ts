@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Maintenance } from '../../src/records/maintenance.service';
+import { Maintenance } from '../../src/records/upkeep/maintenance.service';
 import { startApp, type TestApp } from '../support/app';
 import { type DealBody, type PipelineBody, Seller } from '../support/sales';
 

@@ -1,5 +1,5 @@
 import type { Response } from 'supertest';
-import { Maintenance } from '../../src/records/maintenance.service';
+import { Maintenance } from '../../src/records/upkeep/maintenance.service';
 import { countStatuses } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { isSampled } from '../../src/records/growth-hint.service';
+import { isSampled } from '../../src/records/upkeep/growth-hint.service';
 import { RecordIdsRepository, shardOf } from '../../src/records/store/record-ids.repository';
 import { startApp, type TestApp } from '../support/app';
 

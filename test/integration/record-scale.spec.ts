@@ -1,6 +1,6 @@
 import type { Client } from 'cassandra-driver';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
-import { Maintenance } from '../../src/records/maintenance.service';
+import { Maintenance } from '../../src/records/upkeep/maintenance.service';
 import { newOrganizationId } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { runProgram } from '../support/process';

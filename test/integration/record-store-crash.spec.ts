@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'cassandra-driver';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
-import { Maintenance } from '../../src/records/maintenance.service';
+import { Maintenance } from '../../src/records/upkeep/maintenance.service';
 import { type Account, Api } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { TEST_KEYSPACE, testConfig } from '../support/config';

@@ -9,8 +9,12 @@ import { ChangeWaiters } from '../../src/changes/change-waiters.service';
 import { ChangesRepository } from '../../src/changes/changes.repository';
 import { ChangesService } from '../../src/changes/changes.service';
 import type { AppConfig } from '../../src/config/app-config';
-import { ChangeOutbox } from '../../src/records/change-outbox.service';
-import { OUTBOX_WINDOW_MS, outboxShardOf, outboxWindowOf } from '../../src/records/outbox-windows';
+import { ChangeOutbox } from '../../src/records/writing/change-outbox.service';
+import {
+  OUTBOX_WINDOW_MS,
+  outboxShardOf,
+  outboxWindowOf,
+} from '../../src/records/writing/outbox-windows';
 import { ChangeOutboxRepository } from '../../src/records/store/change-outbox.repository';
 import { RecordsRepository } from '../../src/records/store/records.repository';
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
-import { outboxShardOf, outboxWindowOf } from '../outbox-windows';
+import { outboxShardOf, outboxWindowOf } from '../writing/outbox-windows';
 import type { RecordKey } from './records.repository';
 
 /** Windows that are asked for at a time. */

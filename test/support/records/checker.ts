@@ -1,6 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { derivedId } from '../../../src/common/operation';
-import { merges, type MergeData, type MergedData, undoneMark } from '../../../src/records/merge';
+import {
+  merges,
+  type MergeData,
+  type MergedData,
+  undoneMark,
+} from '../../../src/records/merging/merge';
 import type {
   ChangeEvent,
   RecordData,

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { decodeCursor, encodeCursor } from '../common/cursor';
-import { Page } from '../common/page';
-import type { Principal } from '../common/principal';
-import type { AppConfig } from '../config/app-config';
-import { FieldsService } from '../fields/fields.service';
-import { ClaimsService } from './claims.service';
-import { recordTerms, scopesOf } from './derive';
+import { decodeCursor, encodeCursor } from '../../common/cursor';
+import { Page } from '../../common/page';
+import type { Principal } from '../../common/principal';
+import type { AppConfig } from '../../config/app-config';
+import { FieldsService } from '../../fields/fields.service';
+import { ClaimsService } from '../writing/claims.service';
+import { recordTerms, scopesOf } from '../derive';
 import {
   cursorScope,
   deletedWalk,
@@ -17,19 +17,19 @@ import {
   type Walk,
 } from './list-plan';
 import { type Condition, type ListQuery, parseListQuery } from './list-query';
-import { matchesTerms } from './matching';
-import type { StoredRecord } from './record';
-import { canRead, reachOf } from './record-access';
-import type { RecordDefinition } from './record-definition';
+import { matchesTerms } from '../matching';
+import type { StoredRecord } from '../record';
+import { canRead, reachOf } from '../record-access';
+import type { RecordDefinition } from '../record-definition';
 import {
   DerivedRowsRepository,
   type ListedRow,
   type ListPosition,
-} from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
-import { RecordsRepository } from './store/records.repository';
-import { ALL, listName, ownerScope, termList } from './scopes';
-import { fold, queryTerms, TERM_PREFIX_LENGTH, textSortKey } from './text';
+} from '../store/derived-rows.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { RecordsRepository } from '../store/records.repository';
+import { ALL, listName, ownerScope, termList } from '../scopes';
+import { fold, queryTerms, TERM_PREFIX_LENGTH, textSortKey } from '../text';
 
 /** Rows that are looked at for one page; a page that ends here is short, and has a next one. */
 const SCAN_LIMIT = 1000;

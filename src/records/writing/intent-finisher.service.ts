@@ -1,19 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { AppError } from '../common/errors';
-import type { AppConfig } from '../config/app-config';
+import { AppError } from '../../common/errors';
+import type { AppConfig } from '../../config/app-config';
 import { ClaimsService } from './claims.service';
-import type { MergeData } from './merge';
-import { MergeReferences } from './merge-references.service';
-import type { Actor } from './record';
-import { definitionOf } from './record-definition';
-import { RecordErasure } from './record-erasure.service';
-import { RecordMerges } from './record-merges.service';
-import { RecordPurger } from './record-purger.service';
+import type { MergeData } from '../merging/merge';
+import { MergeReferences } from '../merging/merge-references.service';
+import type { Actor } from '../record';
+import { definitionOf } from '../record-definition';
+import { RecordErasure } from '../erasing/record-erasure.service';
+import { RecordMerges } from '../merging/record-merges.service';
+import { RecordPurger } from '../erasing/record-purger.service';
 import { RecordWriter, type WriteDetail } from './record-writer.service';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { type WriteIntent, WriteIntentsRepository } from './store/write-intents.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { type WriteIntent, WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** One that cannot be finished must not hold up the others. */
 const POSTPONE_MS = 600_000;

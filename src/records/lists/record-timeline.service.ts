@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { decodeCursor, encodeCursor } from '../common/cursor';
-import { Page } from '../common/page';
-import type { Principal } from '../common/principal';
-import type { AppConfig } from '../config/app-config';
-import { referenceScope } from './scopes';
-import type { ChangeEvent, StoredRecord } from './record';
-import { reachOf } from './record-access';
-import { definitionOf } from './record-definition';
+import { decodeCursor, encodeCursor } from '../../common/cursor';
+import { Page } from '../../common/page';
+import type { Principal } from '../../common/principal';
+import type { AppConfig } from '../../config/app-config';
+import { referenceScope } from '../scopes';
+import type { ChangeEvent, StoredRecord } from '../record';
+import { reachOf } from '../record-access';
+import { definitionOf } from '../record-definition';
 import { RecordLists } from './record-lists.service';
-import { RecordsRepository } from './store/records.repository';
+import { RecordsRepository } from '../store/records.repository';
 
 /** Above every id. */
 const HIGHEST = '\u{10FFFF}';

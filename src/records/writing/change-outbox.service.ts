@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { ChangeEvent, StoredRecord } from './record';
-import { ChangeOutboxRepository, type OutboxRow } from './store/change-outbox.repository';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
+import type { ChangeEvent, StoredRecord } from '../record';
+import { ChangeOutboxRepository, type OutboxRow } from '../store/change-outbox.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 /** One that took longer may have come to a window that nobody looks at any more. */
 const NOTED_WITHIN_MS = 20_000;

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { mayBeRepeated } from '../common/operation';
-import type { StoredRecord } from './record';
-import { definitionOf } from './record-definition';
-import { RecordWriter } from './record-writer.service';
-import { RecordsRepository } from './store/records.repository';
+import { mayBeRepeated } from '../../common/operation';
+import type { StoredRecord } from '../record';
+import { definitionOf } from '../record-definition';
+import { RecordWriter } from '../writing/record-writer.service';
+import { RecordsRepository } from '../store/records.repository';
 
 /** Events that are looked through for the mark of a write that may have been done already. */
 const REPLAY_EVENTS = 100;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
-import { AppError, contended } from '../common/errors';
-import type { Actor, Draft, StoredRecord } from './record';
-import type { RecordDefinition } from './record-definition';
+import { AppError, contended } from '../../common/errors';
+import type { Actor, Draft, StoredRecord } from '../record';
+import type { RecordDefinition } from '../record-definition';
 import { RecordWriter } from './record-writer.service';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 const ATTEMPTS = 12;
 

@@ -1,23 +1,23 @@
 import { Injectable } from '@nestjs/common';
-import { remainingTime } from '../common/request-context';
-import { FieldsService } from '../fields/fields.service';
-import { giveBack } from './give-back';
+import { remainingTime } from '../../common/request-context';
+import { FieldsService } from '../../fields/fields.service';
+import { giveBack } from '../writing/give-back';
 import type { MergedData } from './merge';
-import type { Actor, EventKind, RecordData, StoredRecord } from './record';
+import type { Actor, EventKind, RecordData, StoredRecord } from '../record';
 import {
   allDefinitions,
   definitionOf,
   type RecordDefinition,
   type Reference,
-} from './record-definition';
-import { RecordUpdater } from './record-updater.service';
-import { RecordWriter } from './record-writer.service';
-import { referencesOf } from './references';
-import { listName, referenceScope } from './scopes';
-import { DerivedRowsRepository } from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
-import { MergeStepsRepository } from './store/merge-steps.repository';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
+} from '../record-definition';
+import { RecordUpdater } from '../writing/record-updater.service';
+import { RecordWriter } from '../writing/record-writer.service';
+import { referencesOf } from '../references';
+import { listName, referenceScope } from '../scopes';
+import { DerivedRowsRepository } from '../store/derived-rows.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { MergeStepsRepository } from '../store/merge-steps.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 const PAGE = 200;
 const HIGHEST = '\u{10FFFF}';

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v4 as randomId } from 'uuid';
-import { AppError, contended } from '../common/errors';
-import type { AppConfig } from '../config/app-config';
-import type { StoredRecord, UniqueValue } from './record';
-import { hasUnique, type RecordDefinition } from './record-definition';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { type UniqueClaim, UniqueValuesRepository } from './store/unique-values.repository';
+import { AppError, contended } from '../../common/errors';
+import type { AppConfig } from '../../config/app-config';
+import type { StoredRecord, UniqueValue } from '../record';
+import { hasUnique, type RecordDefinition } from '../record-definition';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { type UniqueClaim, UniqueValuesRepository } from '../store/unique-values.repository';
 
 /** How long a claim waits for another write to be decided, before it gives up. */
 const PATIENCE_MS = 2000;

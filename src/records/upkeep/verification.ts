@@ -1,10 +1,10 @@
-import type { StoredRecord } from './record';
-import { bucketOf, type DerivedRow, rowKey } from './store/derived-rows';
+import type { StoredRecord } from '../record';
+import { bucketOf, type DerivedRow, rowKey } from '../store/derived-rows';
 import type {
   DerivedPartition,
   DerivedRowsRepository,
   StoredRow,
-} from './store/derived-rows.repository';
+} from '../store/derived-rows.repository';
 
 const PAGE = 1000;
 const HIGHEST = '\u{10FFFF}\u{10FFFF}';

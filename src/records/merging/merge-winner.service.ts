@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { contended } from '../common/errors';
-import { ClaimsService } from './claims.service';
+import { contended } from '../../common/errors';
+import { ClaimsService } from '../writing/claims.service';
 import {
   duplicateField,
   mergedFields,
@@ -11,11 +11,11 @@ import {
   withMark,
   withoutValues,
 } from './merge';
-import type { Actor, Draft, RecordData, StoredRecord } from './record';
-import { type RecordDefinition, uniquesOf } from './record-definition';
-import { RecordUpdater } from './record-updater.service';
-import { RecordWriter } from './record-writer.service';
-import type { RecordKey } from './store/records.repository';
+import type { Actor, Draft, RecordData, StoredRecord } from '../record';
+import { type RecordDefinition, uniquesOf } from '../record-definition';
+import { RecordUpdater } from '../writing/record-updater.service';
+import { RecordWriter } from '../writing/record-writer.service';
+import type { RecordKey } from '../store/records.repository';
 
 const ATTEMPTS = 12;
 

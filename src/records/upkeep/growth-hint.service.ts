@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { PinoLogger } from 'nestjs-pino';
 import { bucketsFor } from './rebucket.service';
-import { LayoutsRepository } from './store/layouts.repository';
-import { RecordIdsRepository } from './store/record-ids.repository';
-import type { RecordKey } from './store/records.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { RecordIdsRepository } from '../store/record-ids.repository';
+import type { RecordKey } from '../store/records.repository';
 
 /** One creation in so many is looked at. */
 const SAMPLED = 1000;

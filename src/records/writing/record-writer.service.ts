@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v7 as timeOrderedId } from 'uuid';
-import type { AppConfig } from '../config/app-config';
-import type { Field } from '../fields/field';
-import { FieldsService } from '../fields/fields.service';
+import type { AppConfig } from '../../config/app-config';
+import type { Field } from '../../fields/field';
+import { FieldsService } from '../../fields/fields.service';
 import { ChangeOutbox } from './change-outbox.service';
 import { ClaimsService, isRefusal } from './claims.service';
-import { derive, deriveStale, without } from './derive';
+import { derive, deriveStale, without } from '../derive';
 import {
   type Actor,
   changesBetween,
@@ -16,13 +16,13 @@ import {
   type RecordState,
   type StoredRecord,
   type UniqueValue,
-} from './record';
-import { type RecordDefinition, uniquesOf } from './record-definition';
-import { DerivedRowsRepository } from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
-import { RecordIdsRepository } from './store/record-ids.repository';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { WriteIntentsRepository } from './store/write-intents.repository';
+} from '../record';
+import { type RecordDefinition, uniquesOf } from '../record-definition';
+import { DerivedRowsRepository } from '../store/derived-rows.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { RecordIdsRepository } from '../store/record-ids.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** What an intent of a write says, for whoever has to finish it. */
 export interface WriteDetail {

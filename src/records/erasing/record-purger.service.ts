@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
-import type { Actor, Draft, RecordData, StoredRecord } from './record';
-import { definitionOf, ownersOf } from './record-definition';
-import { RecordWriter } from './record-writer.service';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
+import type { Actor, Draft, RecordData, StoredRecord } from '../record';
+import { definitionOf, ownersOf } from '../record-definition';
+import { RecordWriter } from '../writing/record-writer.service';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 /** What a purged record still has: nothing, but the ids of those that have to go with it. */
 const NOTHING: RecordData = { owner_id: null, tags: [], custom: {}, external_ids: {} };

@@ -1,5 +1,5 @@
-import type { Changes, RecordData } from './record';
-import type { Reference } from './record-definition';
+import type { Changes, RecordData } from '../record';
+import type { Reference } from '../record-definition';
 
 const entriesOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 

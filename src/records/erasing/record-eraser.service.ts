@@ -1,14 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { Eraser, type OwnedData } from '../organizations/eraser.service';
-import { Maintenance } from './maintenance.service';
-import { merges } from './merge';
-import { type StoredRecord, undoChanges, type UniqueValue } from './record';
-import { allDefinitions, type RecordDefinition, uniquesOf } from './record-definition';
-import { RecordWriter } from './record-writer.service';
-import { bucketOf } from './store/derived-rows';
-import { LayoutsRepository } from './store/layouts.repository';
-import { RecordDataRepository } from './store/record-data.repository';
-import { RecordIdsRepository } from './store/record-ids.repository';
+import { Eraser, type OwnedData } from '../../organizations/eraser.service';
+import { Maintenance } from '../upkeep/maintenance.service';
+import { merges } from '../merging/merge';
+import { type StoredRecord, undoChanges, type UniqueValue } from '../record';
+import { allDefinitions, type RecordDefinition, uniquesOf } from '../record-definition';
+import { RecordWriter } from '../writing/record-writer.service';
+import { bucketOf } from '../store/derived-rows';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { RecordDataRepository } from '../store/record-data.repository';
+import { RecordIdsRepository } from '../store/record-ids.repository';
 
 /** Deletes all records of an erased organization, and everything that ever followed from them. */
 @Injectable()

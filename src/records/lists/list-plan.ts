@@ -1,12 +1,12 @@
-import type { Principal } from '../common/principal';
-import type { Field } from '../fields/field';
-import { scopesOf, sortKeyOf } from './derive';
+import type { Principal } from '../../common/principal';
+import type { Field } from '../../fields/field';
+import { scopesOf, sortKeyOf } from '../derive';
 import type { ListQuery } from './list-query';
-import type { StoredRecord } from './record';
-import { canRead, reachOf } from './record-access';
-import type { RecordDefinition } from './record-definition';
-import { ALL, listName, lookupScope, ownerScope } from './scopes';
-import type { ListedRow, ListPosition } from './store/derived-rows.repository';
+import type { StoredRecord } from '../record';
+import { canRead, reachOf } from '../record-access';
+import type { RecordDefinition } from '../record-definition';
+import { ALL, listName, lookupScope, ownerScope } from '../scopes';
+import type { ListedRow, ListPosition } from '../store/derived-rows.repository';
 
 /** Above every text that a list has. */
 export const HIGHEST = '\u{10FFFF}\u{10FFFF}';

@@ -1,12 +1,12 @@
-import { type FieldFault, validationFailed } from '../common/errors';
-import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from '../common/page';
-import { filterKey, indexKeys } from '../fields/custom-values';
-import type { Field } from '../fields/field';
-import { dateTime, id, text } from '../fields/kinds';
-import { customScope, ownerScope, tagScope } from './scopes';
-import type { StoredRecord } from './record';
-import { SOURCE } from './record-body';
-import { type Filter, ownersOf, type RecordDefinition } from './record-definition';
+import { type FieldFault, validationFailed } from '../../common/errors';
+import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from '../../common/page';
+import { filterKey, indexKeys } from '../../fields/custom-values';
+import type { Field } from '../../fields/field';
+import { dateTime, id, text } from '../../fields/kinds';
+import { customScope, ownerScope, tagScope } from '../scopes';
+import type { StoredRecord } from '../record';
+import { SOURCE } from '../record-body';
+import { type Filter, ownersOf, type RecordDefinition } from '../record-definition';
 
 /** One condition of a list, ready to be applied. */
 export interface Condition {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
-import { AppError, contended } from '../common/errors';
-import { isReplay, newId } from '../common/operation';
-import type { Principal } from '../common/principal';
-import { FieldsService } from '../fields/fields.service';
-import { ClaimsService, duplicate } from './claims.service';
+import { AppError, contended } from '../../common/errors';
+import { isReplay, newId } from '../../common/operation';
+import type { Principal } from '../../common/principal';
+import { FieldsService } from '../../fields/fields.service';
+import { ClaimsService, duplicate } from '../writing/claims.service';
 import {
   duplicateField,
   type MergeData,
@@ -18,14 +18,14 @@ import {
 } from './merge';
 import { MergeReferences } from './merge-references.service';
 import { MergeWinner } from './merge-winner.service';
-import type { Actor, Draft, RecordData, StoredRecord } from './record';
-import { canRead, demand } from './record-access';
-import { parseRecord, writablePart } from './record-body';
-import { definitionOf, type RecordDefinition, uniquesOf } from './record-definition';
-import { RecordUpdater } from './record-updater.service';
-import { RecordWriter } from './record-writer.service';
-import { type RecordKey, RecordsRepository } from './store/records.repository';
-import { WriteIntentsRepository } from './store/write-intents.repository';
+import type { Actor, Draft, RecordData, StoredRecord } from '../record';
+import { canRead, demand } from '../record-access';
+import { parseRecord, writablePart } from '../record-body';
+import { definitionOf, type RecordDefinition, uniquesOf } from '../record-definition';
+import { RecordUpdater } from '../writing/record-updater.service';
+import { RecordWriter } from '../writing/record-writer.service';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** Merged records are looked up for the story of the winner: that must stay a page's work. */
 const MERGED_MAX = 50;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { AppError } from '../common/errors';
-import type { RecordData, StoredRecord } from './record';
-import { defineRecord, type RecordDefinition } from './record-definition';
+import { AppError } from '../../common/errors';
+import type { RecordData, StoredRecord } from '../record';
+import { defineRecord, type RecordDefinition } from '../record-definition';
 
 /** A merge, kept as a record of its own, so that it can be finished after a crash, and taken back. */
 export interface MergeData extends RecordData {

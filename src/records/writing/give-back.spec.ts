@@ -1,6 +1,6 @@
 import { giveBack } from './give-back';
-import type { Changes, RecordData } from './record';
-import type { Reference } from './record-definition';
+import type { Changes, RecordData } from '../record';
+import type { Reference } from '../record-definition';
 
 type Data = RecordData & { ids: string[]; one: string | null };
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DerivedRowsRepository, type TotalSum } from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
+import { DerivedRowsRepository, type TotalSum } from '../store/derived-rows.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
 
 /** Sums of what records add to totals: always those of the records as they are. */
 @Injectable()

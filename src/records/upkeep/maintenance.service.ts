@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { inParallel } from '../common/in-parallel';
-import { FieldsService } from '../fields/fields.service';
-import { derive, deriveStale } from './derive';
-import type { StoredRecord } from './record';
-import { allDefinitions, type RecordDefinition } from './record-definition';
-import { RecordWriter } from './record-writer.service';
-import { type DerivedRow, indexOf, rowKey } from './store/derived-rows';
-import { DerivedRowsRepository } from './store/derived-rows.repository';
-import { LayoutsRepository } from './store/layouts.repository';
-import { RecordIdsRepository } from './store/record-ids.repository';
-import { RecordsRepository } from './store/records.repository';
+import { inParallel } from '../../common/in-parallel';
+import { FieldsService } from '../../fields/fields.service';
+import { derive, deriveStale } from '../derive';
+import type { StoredRecord } from '../record';
+import { allDefinitions, type RecordDefinition } from '../record-definition';
+import { RecordWriter } from '../writing/record-writer.service';
+import { type DerivedRow, indexOf, rowKey } from '../store/derived-rows';
+import { DerivedRowsRepository } from '../store/derived-rows.repository';
+import { LayoutsRepository } from '../store/layouts.repository';
+import { RecordIdsRepository } from '../store/record-ids.repository';
+import { RecordsRepository } from '../store/records.repository';
 import { comparePartition, ExpectedRows, faultOf, type Suspect } from './verification';
 
 /** Records that are worked on at a time: a command must leave room for the requests of users. */

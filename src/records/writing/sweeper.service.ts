@@ -5,17 +5,17 @@ import {
 } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { BackgroundWorker } from '../cassandra/background-worker';
-import { CassandraService } from '../cassandra/cassandra.service';
-import type { Lease } from '../cassandra/lease';
-import type { AppConfig } from '../config/app-config';
+import { BackgroundWorker } from '../../cassandra/background-worker';
+import { CassandraService } from '../../cassandra/cassandra.service';
+import type { Lease } from '../../cassandra/lease';
+import type { AppConfig } from '../../config/app-config';
 import { IntentFinisher } from './intent-finisher.service';
 import {
   SHARDS,
   WINDOW_MS,
   windowOf,
   WriteIntentsRepository,
-} from './store/write-intents.repository';
+} from '../store/write-intents.repository';
 
 const ROUND_MS = 5000;
 /** Windows of one round: after a long stop the sweeper catches up without giving up its lease. */

@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { CassandraService } from '../cassandra/cassandra.service';
-import { contended } from '../common/errors';
-import { inParallel } from '../common/in-parallel';
-import { FieldsService } from '../fields/fields.service';
-import { derive } from './derive';
+import { CassandraService } from '../../cassandra/cassandra.service';
+import { contended } from '../../common/errors';
+import { inParallel } from '../../common/in-parallel';
+import { FieldsService } from '../../fields/fields.service';
+import { derive } from '../derive';
 import { AT_ONCE, Maintenance } from './maintenance.service';
-import { allDefinitions, type RecordDefinition } from './record-definition';
-import { bucketOf } from './store/derived-rows';
-import { DerivedRowsRepository } from './store/derived-rows.repository';
+import { allDefinitions, type RecordDefinition } from '../record-definition';
+import { bucketOf } from '../store/derived-rows';
+import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import {
   INITIAL_BUCKETS,
   type Layout,
   LAYOUT_CACHE_MS,
   LayoutsRepository,
-} from './store/layouts.repository';
-import { RecordIdsRepository } from './store/record-ids.repository';
+} from '../store/layouts.repository';
+import { RecordIdsRepository } from '../store/record-ids.repository';
 
 /** Every process has looked at the layout again after this, and clocks need not agree for it. */
 const SETTLED_MS = 3 * LAYOUT_CACHE_MS;
