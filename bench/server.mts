@@ -17,6 +17,7 @@ export interface Server {
 export async function startServer(
   variables: Record<string, string>,
   nodeArgs: string[] = [],
+  stdout: 'inherit' | 'ignore' = 'inherit',
 ): Promise<Server> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
   const child = spawn(process.execPath, [...nodeArgs, join(PROJECT, 'dist', 'main.js')], {
@@ -30,7 +31,7 @@ export async function startServer(
       LOG_FORMAT: 'json',
       ...variables,
     },
-    stdio: 'inherit',
+    stdio: ['ignore', stdout, 'inherit'],
   });
   const url = `http://127.0.0.1:${String(port)}`;
   const ended = new Promise<void>((resolve) => {

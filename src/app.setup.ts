@@ -9,6 +9,7 @@ import { jsonBody } from './common/json-body';
 import { requestId } from './common/request-id';
 import { answerSocketErrors } from './common/socket-errors';
 import type { AppConfig } from './config/app-config';
+import { Admission } from './limits/admission.service';
 import { HTTP_LOGGER } from './logging/logging.module';
 import { DOCS_PATH, serveDocs } from './openapi';
 import { httpTelemetry } from './telemetry/http-telemetry';
@@ -131,14 +132,8 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.set('trust proxy', http.trustProxy);
   // First, so that those who watch are neither counted nor logged.
   if (config.get('metrics', { infer: true }).onApiPort) app.use(metricsRoute());
-  app.use(
-    requestId(),
-    app.get<RequestHandler>(HTTP_LOGGER),
-    arrivalTimeout(app.getHttpServer()),
-    requestContext(http.requestTimeoutMs),
-    httpTelemetry(http.slowRequestMs),
-    securityHeaders(),
-  );
+  const admission = app.get(Admission);
+  app.use(requestId());
   if (http.corsOrigins.length > 0) {
     app.enableCors({
       origin: http.corsOrigins,
@@ -146,7 +141,17 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
       maxAge: 600,
     });
   }
-  app.use(acceptsJson(), bodies(http.bodyLimitBytes));
+  app.use(
+    admission.turnAway(),
+    securityHeaders(),
+    app.get<RequestHandler>(HTTP_LOGGER),
+    arrivalTimeout(app.getHttpServer()),
+    requestContext(http.requestTimeoutMs),
+    httpTelemetry(http.slowRequestMs),
+    acceptsJson(),
+    bodies(http.bodyLimitBytes),
+    admission.takeTurns(),
+  );
   if (http.docs) serveDocs(app);
 
   const server = app.getHttpServer();

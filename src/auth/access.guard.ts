@@ -14,6 +14,7 @@ import {
   type Principal,
   type RequestWithPrincipal,
 } from '../common/principal';
+import { Admission } from '../limits/admission.service';
 import { GeneralLimit } from '../limits/general-limit.service';
 
 /** Stands before every route. What a route does not open stays closed. */
@@ -23,6 +24,7 @@ export class AccessGuard extends AuthGuard('jwt') {
     private readonly reflector: Reflector,
     private readonly apiKeys: ApiKeysService,
     private readonly limit: GeneralLimit,
+    private readonly admission: Admission,
     private readonly audit: AuditService,
     private readonly logger: PinoLogger,
   ) {
@@ -47,9 +49,13 @@ export class AccessGuard extends AuthGuard('jwt') {
 
   private async authenticate(context: ExecutionContext, request: RequestWithPrincipal) {
     const key = apiKeyOf(request);
-    if (key === undefined) await super.canActivate(context);
-    else request.user = await this.apiKeys.authenticate(key);
-    if (!request.user) throw new AppError('UNAUTHENTICATED');
+    try {
+      if (key === undefined) await super.canActivate(context);
+      else request.user = await this.apiKeys.authenticate(key);
+      if (!request.user) throw new AppError('UNAUTHENTICATED');
+    } finally {
+      this.admission.learn(request, request.user?.organizationId);
+    }
     const { organizationId, userId } = request.user;
     this.logger.assign({ organization_id: organizationId, user_id: userId });
   }

@@ -3,7 +3,7 @@ import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nest
 import { ConfigService } from '@nestjs/config';
 import { getRounds } from 'bcryptjs';
 import { Piscina } from 'piscina';
-import { remainingTime } from '../common/request-context';
+import { leaveQueue, remainingTime } from '../common/request-context';
 import { type AppError, unavailable } from '../common/errors';
 import type { AppConfig } from '../config/app-config';
 import { hashing, hashingRejected } from '../telemetry/metrics';
@@ -80,6 +80,7 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
   private async run(task: Task): Promise<string | boolean> {
     if (this.pool.queueSize >= this.pool.options.maxQueue) throw rejected('full');
     const expiresAt = Date.now() + remainingTime(PATIENCE_MS);
+    leaveQueue();
     this.unfinished += 1;
     try {
       const result = (await this.pool.run({ ...task, expiresAt })) as string | boolean;

@@ -1,6 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { AppError, unavailable } from '../common/errors';
-import { withOwnDeadline } from '../common/request-context';
+import { leaveQueue, withOwnDeadline } from '../common/request-context';
 import { ChangeLog } from './change-log.service';
 
 /** How often the head of an organization somebody waits at is read: once for all who wait. */
@@ -53,6 +53,7 @@ export class ChangeWaiters implements BeforeApplicationShutdown {
       });
     }
     if (this.count >= WAITERS_OF_PROCESS) throw unavailable(5);
+    leaveQueue();
     await new Promise<void>((resolve) => {
       const waiter: Waiter = {
         position,

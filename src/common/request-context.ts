@@ -12,6 +12,8 @@ export interface RequestContext {
   statements: StatementLog;
   /** Where the caller has given the request a name, by Idempotency-Key. */
   operation?: Operation;
+  /** Lets the next request begin before this one has ended. */
+  leaveQueue?: () => void;
 }
 
 /** What the repetitions of a request have in common. */
@@ -73,6 +75,15 @@ export function withOwnDeadline<T>(milliseconds: number, work: () => T): T {
   const current = storage.getStore();
   const endsAt = Date.now() + milliseconds;
   return current ? storage.run({ ...current, endsAt }, work) : work();
+}
+
+/**
+ * To be called where a request begins to wait for something else than the process and the database:
+ * for its client, for a thread, for something to happen. It does not keep others from being worked
+ * on any more, so whoever calls this must have a bound of its own.
+ */
+export function leaveQueue(): void {
+  currentRequest()?.leaveQueue?.();
 }
 
 /** Milliseconds left for the current request, at most `limit`; just `limit` outside a request. */

@@ -27,6 +27,8 @@ export interface AppConfig {
     shutdownTimeoutMs: number;
     docs: boolean;
   };
+  /** How many are worked on at a time, and how many may wait for that. */
+  requests: { concurrent: number; waiting: number };
   cassandra: {
     contactPoints: string[];
     port: number;
@@ -147,6 +149,7 @@ export function toAppConfig(env: Environment): AppConfig {
       shutdownTimeoutMs: env.SHUTDOWN_TIMEOUT * 1000,
       docs: env.DOCS === 'on',
     },
+    requests: { concurrent: env.CONCURRENT_REQUESTS, waiting: env.WAITING_REQUESTS },
     cassandra: {
       contactPoints: listOf(env.CASSANDRA_CONTACT_POINTS ?? '127.0.0.1'),
       port: env.CASSANDRA_PORT,

@@ -170,6 +170,12 @@ export class Environment {
   @Whole(1, 600)
   REQUEST_TIMEOUT: number = 30;
 
+  @Whole(1, 10_000)
+  CONCURRENT_REQUESTS: number = 64;
+
+  @Whole(0, 100_000)
+  WAITING_REQUESTS: number = 256;
+
   @Whole(0, 600)
   SHUTDOWN_DELAY: number = 0;
 

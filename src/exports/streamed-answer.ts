@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Response } from 'express';
+import { leaveQueue } from '../common/request-context';
 
 /** A client that reads nothing for this long is not there any more. */
 const IDLE_MS = 60_000;
@@ -30,6 +31,7 @@ export async function sendStreamed(response: Response, file: StreamedFile): Prom
     response.end();
     return true;
   }
+  leaveQueue();
   try {
     await pipeline(Readable.from(resumed(first, file.chunks), { highWaterMark: 1 }), response);
     return true;

@@ -8,6 +8,7 @@ import { isReplay, newId } from '../common/operation';
 import type { Principal } from '../common/principal';
 import { withOwnDeadline } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
+import { OrganizationSlots } from '../limits/organization-slots';
 import { isOver, type Job } from '../jobs/job';
 import { JobsService } from '../jobs/jobs.service';
 import { reachOf } from '../records/record-access';
@@ -35,6 +36,8 @@ import { type Received, UploadService } from './upload.service';
 const SAMPLE = 5;
 const COLUMNS_MAX = 1000;
 const END_LIMIT_MS = 15_000;
+/** Files of one organization that a process takes at a time. */
+const UPLOADS_AT_ONCE = 4;
 
 /** The first rows, as they would be read, or why they would not. */
 export type SampleRow = { line: number } & ({ data: object } | { error: object });
@@ -55,6 +58,10 @@ interface Uploaded extends Received {
 @Injectable()
 export class ImportsService {
   private readonly maxBytes: number;
+  private readonly slots = new OrganizationSlots(
+    UPLOADS_AT_ONCE,
+    'Too many files are being sent; come back when one has arrived.',
+  );
 
   constructor(
     private readonly jobs: JobsService,
@@ -73,16 +80,18 @@ export class ImportsService {
    */
   async begin(caller: Principal, request: Request): Promise<Accepted> {
     const { organizationId } = caller;
-    const uploaded = await readForm<Uploaded>(
-      request,
-      this.maxBytes,
-      async (fields, file, fileName) => {
-        const settings = readSettings(fields);
-        this.checkPermission(caller, settings);
-        const received = await this.uploads.receive(organizationId, file);
-        return { ...received, settings, fileName };
-      },
-      ({ upload }) => this.uploads.discard(organizationId, upload),
+    const uploaded = await this.slots.within(organizationId, () =>
+      readForm<Uploaded>(
+        request,
+        this.maxBytes,
+        async (fields, file, fileName) => {
+          const settings = readSettings(fields);
+          this.checkPermission(caller, settings);
+          const received = await this.uploads.receive(organizationId, file);
+          return { ...received, settings, fileName };
+        },
+        ({ upload }) => this.uploads.discard(organizationId, upload),
+      ),
     );
     return withOwnDeadline(END_LIMIT_MS, () => this.enter(caller, uploaded));
   }

@@ -8,6 +8,23 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 export const registry = new Registry();
 const registers = [registry];
 
+/** Something that is looked at when the figures are asked for. */
+export class Sources<T> {
+  private readonly sources = new Set<() => T>();
+
+  /** Returns the function that takes the source away again. */
+  add(source: () => T): () => void {
+    this.sources.add(source);
+    return () => {
+      this.sources.delete(source);
+    };
+  }
+
+  read(): T[] {
+    return [...this.sources].map((source) => source());
+  }
+}
+
 export const requestDuration = new Histogram({
   name: 'http_request_duration_seconds',
   help: 'Requests by route template and class of status; "aborted" where the answer did not get out whole',
@@ -20,6 +37,26 @@ export const requestsInFlight = new Gauge({
   name: 'http_requests_in_flight',
   help: 'Requests that have no answer yet',
   registers,
+});
+
+export const admission = new Sources<{ waiting: number; slots: number }>();
+
+new Gauge({
+  name: 'http_requests_waiting',
+  help: 'Requests that wait for others to end',
+  registers,
+  collect() {
+    this.set(admission.read().reduce((sum, { waiting }) => sum + waiting, 0));
+  },
+});
+
+new Gauge({
+  name: 'http_requests_concurrent_max',
+  help: 'Requests that are worked on at a time, at most: fewer while the event loop is busy',
+  registers,
+  collect() {
+    this.set(admission.read().reduce((sum, { slots }) => sum + slots, 0));
+  },
 });
 
 export const requestsShed = new Counter({
@@ -65,23 +102,6 @@ export const hostErrors = new Counter({
   labelNames: ['host', 'error'] as const,
   registers,
 });
-
-/** Something that is looked at when the figures are asked for. */
-export class Sources<T> {
-  private readonly sources = new Set<() => T>();
-
-  /** Returns the function that takes the source away again. */
-  add(source: () => T): () => void {
-    this.sources.add(source);
-    return () => {
-      this.sources.delete(source);
-    };
-  }
-
-  read(): T[] {
-    return [...this.sources].map((source) => source());
-  }
-}
 
 /** What a client of the database has open to one host. */
 export interface HostPool {
