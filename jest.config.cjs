@@ -1,5 +1,6 @@
 // Nest 12 and some of its friends are ES modules; the project is CommonJS. Jest compiles both to
-// CommonJS with swc (docs/adr/0001-commonjs-and-jest.md).
+// CommonJS with swc (docs/adr/0001-commonjs-and-jest.md). OpenTelemetry is CommonJS, but imports when
+// it sends, which jest cannot do.
 const swc = {
   jsc: {
     target: 'es2024',
@@ -11,7 +12,7 @@ const swc = {
   sourceMaps: 'inline',
 };
 const esm =
-  '@nestjs|file-type|strtok3|token-types|uint8array-extras|@tokenizer|@borewit|uuid|@seriousme';
+  '@nestjs|file-type|strtok3|token-types|uint8array-extras|@tokenizer|@borewit|uuid|@seriousme|@opentelemetry';
 
 const project = (name, extra) => ({
   displayName: name,

@@ -14,6 +14,7 @@ import { HTTP_LOGGER } from './logging/logging.module';
 import { DOCS_PATH, serveDocs } from './openapi';
 import { httpTelemetry } from './telemetry/http-telemetry';
 import { metricsRoute } from './telemetry/metrics-server';
+import { TRACING, type Tracing } from './telemetry/tracing';
 
 /** Time for the request line and the headers to arrive, then for the whole request. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -147,7 +148,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     app.get<RequestHandler>(HTTP_LOGGER),
     arrivalTimeout(app.getHttpServer()),
     requestContext(http.requestTimeoutMs),
-    httpTelemetry(http.slowRequestMs),
+    httpTelemetry(http.slowRequestMs, app.get<Tracing | null>(TRACING)),
     acceptsJson(),
     bodies(http.bodyLimitBytes),
     admission.takeTurns(),

@@ -60,15 +60,20 @@ export async function measured<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const startedAt = performance.now();
-  const log = currentRequest()?.statements;
+  const request = currentRequest();
+  const log = request?.statements;
   const entry = log?.start(statement);
+  const endSpan = request?.trace?.startStatement(statement, kind);
+  let failure: string | undefined;
   try {
     return await work();
   } catch (error) {
-    statementErrors.inc({ statement, error: kindOfError(error) });
+    failure = kindOfError(error);
+    statementErrors.inc({ statement, error: failure });
     throw error;
   } finally {
     if (entry) log?.end(entry);
+    endSpan?.(failure);
     observerOf(statement, kind).observe((performance.now() - startedAt) / 1000);
   }
 }

@@ -10,10 +10,18 @@ export interface RequestContext {
   /** Epoch ms. */
   endsAt: number;
   statements: StatementLog;
+  /** Where requests are traced. */
+  trace?: RequestTrace;
   /** Where the caller has given the request a name, by Idempotency-Key. */
   operation?: Operation;
   /** Lets the next request begin before this one has ended. */
   leaveQueue?: () => void;
+}
+
+/** The span of a request, as far as its statements need it. */
+export interface RequestTrace {
+  /** Returns what ends it, with one word for what went wrong, if it did. */
+  startStatement(name: string, kind: string): (error?: string) => void;
 }
 
 /** What the repetitions of a request have in common. */

@@ -91,6 +91,14 @@ export interface AppConfig {
     /** Never in production: it is not for those who use the API. */
     onApiPort: boolean;
   };
+  /** null: requests are not traced. */
+  tracing: {
+    /** Where the receiver takes traces. */
+    url: string;
+    serviceName: string;
+    /** Of the requests whose caller has not decided: 0 to 1. */
+    sampledShare: number;
+  } | null;
   log: { level: string; pretty: boolean };
   /** Signs list cursors. */
   cursorKey: Buffer;
@@ -204,6 +212,13 @@ export function toAppConfig(env: Environment): AppConfig {
       port: env.METRICS_PORT ?? null,
       onApiPort: env.METRICS_PORT === undefined && env.NODE_ENV !== 'production',
     },
+    tracing: env.OTEL_EXPORTER_OTLP_ENDPOINT
+      ? {
+          url: `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
+          serviceName: env.OTEL_SERVICE_NAME,
+          sampledShare: Number(env.OTEL_TRACES_SAMPLER_ARG),
+        }
+      : null,
     log: { level: env.LOG_LEVEL, pretty: env.LOG_FORMAT === 'pretty' },
     cursorKey: deriveKey(signingKeys(env)[0]?.secret ?? '', 'list cursor'),
   };

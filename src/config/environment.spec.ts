@@ -47,6 +47,7 @@ describe('The environment', () => {
       'JWT_KEYS',
       'SMTP_URL',
       'METRICS_PORT',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
     ];
     expect(Object.keys(example).sort()).toEqual([...new Set(known)].sort());
     expect(toAppConfig(readEnvironment(example))).toEqual(toAppConfig(readEnvironment({})));

@@ -211,6 +211,14 @@ export class Environment {
   @ValidateIf((env: Environment) => env.METRICS_PORT !== undefined)
   METRICS_PORT?: number;
 
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string;
+
+  @Text()
+  OTEL_SERVICE_NAME: string = 'crm-backend';
+
+  @Matches(/^(0|1|0\.\d{1,9}|1\.0+)$/, { message: '$property must be a share from 0 to 1' })
+  OTEL_TRACES_SAMPLER_ARG: string = '1';
+
   @OneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent')
   LOG_LEVEL: string = 'info';
 

@@ -74,6 +74,10 @@ function otherFaults(env: Environment): string[] {
     faults.push('SMTP_URL must look like smtp://user:password@mail.example.com:587');
   }
   if (env.METRICS_PORT === env.PORT) faults.push('METRICS_PORT must not be the PORT of the API');
+  const receiver = env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (receiver && !(URL.canParse(receiver) && /^https?:/.test(receiver))) {
+    faults.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address');
+  }
   if (!URL.canParse(env.APP_URL) || !/^https?:/.test(env.APP_URL)) {
     faults.push('APP_URL must be the http or https address of your front end');
   }
@@ -102,6 +106,7 @@ const OPTIONAL = [
   'JWT_KEYS',
   'SMTP_URL',
   'METRICS_PORT',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
 ];
 
 /**

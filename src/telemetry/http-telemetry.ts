@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { ShedReason } from '../common/errors';
 import { currentRequest } from '../common/request-context';
+import type { Tracing } from './tracing';
 import { requestDuration, requestsInFlight, requestsShed } from './metrics';
 
 /** Any other word in the place of a method is not a label of its own. */
@@ -28,10 +29,13 @@ function shedReason(response: Response): ShedReason | undefined {
  * Counts and times every request by its route. One that takes `slowMs` or longer gets a line in the
  * log, with the statements it has sent. Belongs behind the request context.
  */
-export function httpTelemetry(slowMs: number): RequestHandler {
+export function httpTelemetry(slowMs: number, tracing: Tracing | null): RequestHandler {
   return (request, response, next) => {
     const startedAt = performance.now();
-    const statements = currentRequest()?.statements;
+    const context = currentRequest();
+    const statements = context?.statements;
+    const trace = tracing?.startRequest(request);
+    if (context) context.trace = trace;
     requestsInFlight.inc();
     // Comes after "finish", and also where the caller has gone before.
     response.once('close', () => {
@@ -40,6 +44,7 @@ export function httpTelemetry(slowMs: number): RequestHandler {
       const route = routeOf(request);
       const milliseconds = performance.now() - startedAt;
       requestDuration.observe({ method, route, status: statusOf(response) }, milliseconds / 1000);
+      trace?.end(method, route, response.statusCode);
       const reason = shedReason(response);
       if (reason) requestsShed.inc({ status: String(response.statusCode), reason });
       if (milliseconds < slowMs) return;
