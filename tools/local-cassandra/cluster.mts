@@ -82,7 +82,7 @@ function savePlan(folder: string, specs: NodeSpec[]): void {
 }
 
 /** The nodes as they were started the last time; their folders, as the project is now. */
-function loadPlan(folder: string): NodeSpec[] {
+export function loadPlan(folder: string): NodeSpec[] {
   if (!existsSync(planFile(folder))) return [];
   const specs = JSON.parse(readFileSync(planFile(folder), 'utf8')) as NodeSpec[];
   return specs.map((spec, index) => ({

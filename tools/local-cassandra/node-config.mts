@@ -49,6 +49,12 @@ const OPENS = [
   'jdk.management/com.sun.management.internal',
 ];
 
+/** For every program of Cassandra's. */
+export const OPENINGS = [
+  ...EXPORTS.flatMap((name) => ['--add-exports', `${name}=ALL-UNNAMED`]),
+  ...OPENS.flatMap((name) => ['--add-opens', `${name}=ALL-UNNAMED`]),
+];
+
 const LOGBACK = `<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%-5level %date %msg%n</pattern></encoder>
@@ -132,8 +138,7 @@ export function prepareNode(node: NodeSpec, jars: string): string[] {
     '-Xss512k',
     '-XX:+UseSerialGC',
     '-XX:+ExitOnOutOfMemoryError',
-    ...EXPORTS.flatMap((name) => ['--add-exports', `${name}=ALL-UNNAMED`]),
-    ...OPENS.flatMap((name) => ['--add-opens', `${name}=ALL-UNNAMED`]),
+    ...OPENINGS,
     ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
     '-cp',
     `${conf}:${jars}/*`,
