@@ -2,7 +2,7 @@
  * Imports go one way. The order of the layers, from the bottom:
  * common <- config, logging <- telemetry <- cassandra <- limits, mail, audit <- idempotency
  * <- health, users <- organizations <- jobs <- fields <- records <- changes <- webhooks <- companies
- * <- contacts <- pipelines <- deals <- activities <- search <- imports <- exports <- api-keys <- auth <- app.module
+ * <- contacts <- pipelines <- deals <- activities <- search <- imports <- api-keys <- exports <- auth <- app.module
  */
 const FEATURES = [
   'health',
@@ -20,8 +20,8 @@ const FEATURES = [
   'activities',
   'search',
   'imports',
-  'exports',
   'api-keys',
+  'exports',
   'auth',
 ];
 

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
-import { ACCESS_EXTENSION, ERRORS_EXTENSION } from './common/endpoint';
+import { ACCESS_EXTENSION, ERRORS_EXTENSION, FILE_EXTENSION } from './common/endpoint';
 import { AppError, type ErrorCode, errorEnvelope, ERRORS } from './common/errors';
 import type { Access } from './common/principal';
 import { recordSchemas } from './records/record-schemas';
@@ -123,11 +123,12 @@ function operationId(controller: string, method: string): string {
 interface Extensions {
   [ACCESS_EXTENSION]: Access;
   [ERRORS_EXTENSION]?: ErrorCode[];
+  [FILE_EXTENSION]?: true;
 }
 
 function complete(operation: Operation & Extensions, isWrite: boolean): void {
   const access = operation[ACCESS_EXTENSION];
-  if (isWrite && access !== 'public') {
+  if (isWrite && access !== 'public' && !operation[FILE_EXTENSION]) {
     operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
   }
   const codes = [...impliedCodes(operation, access), ...(operation[ERRORS_EXTENSION] ?? [])];
@@ -135,6 +136,7 @@ function complete(operation: Operation & Extensions, isWrite: boolean): void {
   // "Optional" in OpenAPI: either nothing, or a bearer token.
   if (access === 'optional') operation.security = [{}, { bearer: [] }];
   Reflect.deleteProperty(operation, ERRORS_EXTENSION);
+  Reflect.deleteProperty(operation, FILE_EXTENSION);
 }
 
 /** The OpenAPI document, with every error of every operation in it. */

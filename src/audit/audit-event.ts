@@ -18,6 +18,7 @@ export const AUDIT_ACTIONS = [
   'organization.changed',
   'organization.created',
   'organization.erasure_requested',
+  'organization.exported',
   'password.changed',
   'password.reset',
   'password.reset_requested',

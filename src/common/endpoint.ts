@@ -14,6 +14,8 @@ import { type Access, ACCESS_KEY } from './principal';
 /** What the OpenAPI document is completed from (openapi.ts). */
 export const ACCESS_EXTENSION = 'x-access';
 export const ERRORS_EXTENSION = 'x-errors';
+export const FILE_KEY = 'file';
+export const FILE_EXTENSION = 'x-file';
 
 export interface EndpointOptions {
   access: Access;
@@ -29,6 +31,11 @@ export interface EndpointOptions {
   list?: boolean;
   /** True when `data` is a short list, always whole and without `meta`. */
   many?: boolean;
+  /**
+   * Media type of the file that a write answers with. It is made anew for each request, too long to
+   * be kept: an Idempotency-Key does not count there.
+   */
+  file?: string;
   /**
    * Codes this route answers with on top of those that follow from its shape (token, permission,
    * parameters, body), which the document adds by itself.
@@ -64,9 +71,18 @@ function successSchema({ list, many }: EndpointOptions, returns: Type | string):
   };
 }
 
+function fileAnswer(status: number, file: string): MethodDecorator[] {
+  const content = { [file]: { schema: { type: 'string', format: 'binary' } } };
+  return [
+    SetMetadata(FILE_KEY, true),
+    ApiExtension(FILE_EXTENSION, true),
+    ApiResponse({ status, description: 'A file', content }),
+  ];
+}
+
 /** Everything a route says about itself but its path: access, status and documentation. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { access, status = 200, returns } = options;
+  const { access, status = 200, returns, file } = options;
   return applyDecorators(
     SetMetadata(ACCESS_KEY, access),
     ApiExtension(ACCESS_EXTENSION, access),
@@ -74,6 +90,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     HttpCode(status),
     ApiOperation({ summary: options.summary, description: options.description }),
     ...(access === 'public' ? [] : [ApiBearerAuth()]),
+    ...(file === undefined ? [] : fileAnswer(status, file)),
     ...(returns
       ? [
           ...(typeof returns === 'string' ? [] : [ApiExtraModels(returns)]),
@@ -83,6 +100,8 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
             schema: successSchema(options, returns),
           }),
         ]
-      : [ApiResponse({ status, description: 'Done; there is no body.' })]),
+      : file === undefined
+        ? [ApiResponse({ status, description: 'Done; there is no body.' })]
+        : []),
   );
 }

@@ -17,6 +17,7 @@ describe('Permissions', () => {
         'self:update',
         'organization:read',
         'organization:update',
+        'organization:export',
         'organization:erase',
         'users:read',
         'users:create',
@@ -51,6 +52,7 @@ describe('Permissions', () => {
             'webhooks:manage',
             'self:update',
             'organization:update',
+            'organization:export',
             'organization:erase',
           ].includes(permission) && !/^users:(?!read)/.test(permission),
       );

@@ -12,6 +12,7 @@ export const PERMISSIONS = [
   'self:update',
   'organization:read',
   'organization:update',
+  'organization:export',
   'organization:erase',
   'users:read',
   'users:create',
@@ -56,6 +57,7 @@ const everyone: Grants = {
   'self:update': 'own',
   'organization:read': 'all',
   'organization:update': 'none',
+  'organization:export': 'none',
   'organization:erase': 'none',
   'users:read': 'all',
   'users:create': 'none',
@@ -90,6 +92,7 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
   admin: {
     ...everyone,
     'organization:update': 'all',
+    'organization:export': 'all',
     'organization:erase': 'all',
     'users:create': 'all',
     'users:update': 'all',
@@ -121,11 +124,13 @@ export const GRANTS: Readonly<Record<Role, Grants>> = {
 
 /**
  * What a program never does, whatever role its key has: sign in and out, change passwords, let
- * people in or throw them out, make keys. A stolen key must not be able to make itself at home.
+ * people in or throw them out, make keys. A stolen key must not be able to make itself at home, nor
+ * to leave with everything, of which some it could not read otherwise.
  */
 const NEVER_BY_KEY: ReadonlySet<Permission> = new Set([
   'self:update',
   'organization:update',
+  'organization:export',
   'organization:erase',
   'users:create',
   'users:update',

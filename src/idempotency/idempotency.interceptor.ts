@@ -4,8 +4,10 @@ import {
   Injectable,
   type NestInterceptor,
 } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { Response } from 'express';
 import { lastValueFrom, type Observable, of } from 'rxjs';
+import { FILE_KEY } from '../common/endpoint';
 import { AppError, errorEnvelope, type ErrorEnvelope } from '../common/errors';
 import type { RequestWithPrincipal } from '../common/principal';
 import { withOperation } from '../common/request-context';
@@ -22,7 +24,10 @@ const REPLAYED_HEADERS = { 'Idempotency-Replayed': 'true' };
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {
-  constructor(private readonly idempotency: IdempotencyService) {}
+  constructor(
+    private readonly idempotency: IdempotencyService,
+    private readonly reflector: Reflector,
+  ) {}
 
   async intercept(
     context: ExecutionContext,
@@ -31,7 +36,8 @@ export class IdempotencyInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
     const response = context.switchToHttp().getResponse<Response>();
     const key = request.user && idempotencyKeyOf(request);
-    if (!request.user || key === undefined) return next.handle();
+    const isFile = this.reflector.get<true | undefined>(FILE_KEY, context.getHandler());
+    if (!request.user || key === undefined || isFile) return next.handle();
 
     const scope = scopeOfKey(request.user, request, key);
     const begun = await this.idempotency.begin(scope, digestOf(request));

@@ -19,6 +19,7 @@ import { MergeWinner } from './merging/merge-winner.service';
 import { RecordMerges } from './merging/record-merges.service';
 import { RecordPurger } from './erasing/record-purger.service';
 import { RecordTimeline } from './lists/record-timeline.service';
+import { RecordWalks } from './lists/record-walks.service';
 import { RecordTotals } from './lists/record-totals.service';
 import { RecordUpdater } from './writing/record-updater.service';
 import { RecordWriter } from './writing/record-writer.service';
@@ -51,6 +52,7 @@ import { Sweeper } from './writing/sweeper.service';
     RecordWriter,
     RecordLists,
     RecordTotals,
+    RecordWalks,
     RecordTimeline,
     RecordUpdater,
     MergeReferences,
@@ -73,6 +75,7 @@ import { Sweeper } from './writing/sweeper.service';
     RecordErasure,
     RecordLists,
     RecordTotals,
+    RecordWalks,
     Maintenance,
     Rebucketing,
     IntentFinisher,

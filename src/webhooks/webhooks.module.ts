@@ -18,5 +18,6 @@ import { WebhooksService } from './webhooks.service';
     WebhooksService,
     Dispatcher,
   ],
+  exports: [WebhooksService],
 })
 export class WebhooksModule {}

@@ -77,6 +77,7 @@ const MATRIX: Record<string, CallerKind[]> = {
   'GET /api/v1/organization': KEYS_TOO,
   'PATCH /api/v1/organization': ADMINS,
   'DELETE /api/v1/organization': ADMINS,
+  'POST /api/v1/organization/export': ADMINS,
   'GET /api/v1/changes': MANAGERS,
   'GET /api/v1/contacts/{id}/export': KEYS_TOO,
   // Of the members nobody gets further: it takes all contacts, not the own ones.

@@ -14,6 +14,7 @@ export const merges = defineRecord<MergeData>({
   object: 'merges',
   title: 'Merge',
   schema: z.strictObject({}),
+  output: z.object({ object: z.string(), winner_id: z.string(), loser_ids: z.array(z.string()) }),
   nameOf: () => '',
 });
 

@@ -53,6 +53,11 @@ const listEvents = defineQuery<EventRow>(
   `SELECT at, event_version, event_kind, event_operation_id, actor_id, api_key_id, changes
    FROM records WHERE ${KEY} AND id = :id AND at < :before LIMIT :size`,
 );
+const listLatestEvents = defineQuery<EventRow & { id: { toString(): string } }>(
+  'records.listLatestEvents',
+  `SELECT id, at, event_version, event_kind, event_operation_id, actor_id, api_key_id, changes
+   FROM records WHERE ${KEY} AND id IN :ids AND at < :before PER PARTITION LIMIT :each LIMIT :size`,
+);
 const listEventsBetween = defineQuery<EventRow>(
   'records.listEventsBetween',
   `SELECT at, event_version, event_kind, event_operation_id, actor_id, api_key_id, changes
@@ -109,6 +114,8 @@ export interface Commit {
   expectedOperationId: string | null;
 }
 
+/** After every event. */
+const LATEST = new Date(8.64e15);
 /** Ids in one statement: the node that is asked gathers them from their replicas. */
 const IDS_AT_ONCE = 100;
 
@@ -148,6 +155,23 @@ export class RecordsRepository {
   async listEvents(key: RecordKey, before: Date, size: number): Promise<ChangeEvent[]> {
     const rows = await this.cassandra.page(listEvents, { ...params(key), before }, size);
     return rows.map(toEvent);
+  }
+
+  /** The latest events of many records at once, `each` of every one at most, newest first. */
+  async listLatestEvents(
+    organizationId: string,
+    object: string,
+    ids: readonly string[],
+    each: number,
+  ): Promise<Map<string, ChangeEvent[]>> {
+    const events = new Map<string, ChangeEvent[]>(ids.map((id) => [id, []]));
+    const rows = await this.cassandra.page(
+      listLatestEvents,
+      { organization_id: organizationId, object, ids, before: LATEST, each },
+      ids.length * each,
+    );
+    for (const row of rows) events.get(row.id.toString())?.push(toEvent(row));
+    return events;
   }
 
   /** Events from one moment to another, both included. */

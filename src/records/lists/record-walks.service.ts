@@ -1,0 +1,75 @@
+import { Injectable } from '@nestjs/common';
+import type { ChangeEvent, StoredRecord } from '../record';
+import { RecordIdsRepository } from '../store/record-ids.repository';
+import { RecordsRepository } from '../store/records.repository';
+
+/** Records that are in memory at a time: each may have as much as the body of a request. */
+const RECORDS_AT_ONCE = 100;
+/** Records whose events are read by one statement, and how many of each by that one. */
+const STORIES_AT_ONCE = 50;
+const EVENTS_EACH = 20;
+/** Events of a record with more than that, by one statement. */
+const EVENTS_AT_ONCE = 100;
+
+/** A version, and whose. */
+export interface RecordEvent {
+  recordId: string;
+  event: ChangeEvent;
+}
+
+/** All records of an organization and their whole histories, in parts that fit into memory. */
+@Injectable()
+export class RecordWalks {
+  constructor(
+    private readonly ids: RecordIdsRepository,
+    private readonly records: RecordsRepository,
+  ) {}
+
+  /** The records of an object in whatever state, each as it is when its part is read; in no order. */
+  async *all(organizationId: string, object: string): AsyncGenerator<StoredRecord[]> {
+    for await (const ids of this.some(organizationId, object, RECORDS_AT_ONCE)) {
+      const found = await this.records.findMany(organizationId, object, ids);
+      yield [...found.values()].filter(({ state }) => state !== 'fenced');
+    }
+  }
+
+  /** The events of all records of an object: those of a record together, newest first. */
+  async *events(organizationId: string, object: string): AsyncGenerator<RecordEvent[]> {
+    for await (const ids of this.some(organizationId, object, STORIES_AT_ONCE)) {
+      const latest = await this.records.listLatestEvents(organizationId, object, ids, EVENTS_EACH);
+      let part: RecordEvent[] = [];
+      for (const [recordId, events] of latest) {
+        part.push(...events.map((event) => ({ recordId, event })));
+        if (events.length < EVENTS_EACH) continue;
+        yield part;
+        part = [];
+        yield* this.earlier(organizationId, object, recordId, events);
+      }
+      if (part.length > 0) yield part;
+    }
+  }
+
+  private async *earlier(
+    organizationId: string,
+    object: string,
+    recordId: string,
+    events: readonly ChangeEvent[],
+  ): AsyncGenerator<RecordEvent[]> {
+    const key = { organizationId, object, id: recordId };
+    for (let last = events.at(-1); last !== undefined;) {
+      const page = await this.records.listEvents(key, last.at, EVENTS_AT_ONCE);
+      yield page.map((event) => ({ recordId, event }));
+      last = page.length < EVENTS_AT_ONCE ? undefined : page.at(-1);
+    }
+  }
+
+  private async *some(
+    organizationId: string,
+    object: string,
+    atOnce: number,
+  ): AsyncGenerator<string[]> {
+    for await (const ids of this.ids.walk(organizationId, object)) {
+      for (let at = 0; at < ids.length; at += atOnce) yield ids.slice(at, at + atOnce);
+    }
+  }
+}
