@@ -1,5 +1,6 @@
-import { Body, Controller, Get, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { Response } from 'express';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
 import { RecordIdDto } from '../records/record.dto';
@@ -17,11 +18,17 @@ export class ContactDataController {
     summary: 'Read everything that is known of a contact',
     description:
       'For a person who asks: every field, every version, the contacts merged into it, and the ' +
-      'activities and deals linked to it that the caller may see. Also of a deleted contact.',
+      'activities and deals linked to it that the caller may see. Also of a deleted contact. The ' +
+      'answer has any length and is made as it is taken: a connection that breaks off before its end ' +
+      'has not sent all of it. Four exports of an organization run at a time.',
     returns: ContactDataDto,
   })
-  export(@Caller() caller: Principal, @Param() { id }: RecordIdDto): Promise<ContactDataDto> {
-    return this.data.export(caller, id);
+  async export(
+    @Caller() caller: Principal,
+    @Param() { id }: RecordIdDto,
+    @Res() response: Response,
+  ): Promise<void> {
+    await this.data.send(caller, id, response);
   }
 
   @Post(':id/erase')

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { ConfigService } from '@nestjs/config';
+import type { Response } from 'express';
+import { PinoLogger } from 'nestjs-pino';
 import { activities } from '../activities/activity';
 import { AuditService } from '../audit/audit.service';
 import { AppError, validationFailed } from '../common/errors';
-import { PAGE_LIMIT_MAX } from '../common/page';
 import type { Principal } from '../common/principal';
+import type { AppConfig } from '../config/app-config';
 import { contacts } from '../contacts/contact';
 import { deals } from '../deals/deal';
 import type { StoredRecord } from '../records/record';
@@ -12,45 +15,48 @@ import { canRead, reachOf } from '../records/record-access';
 import { toBody } from '../records/record-body';
 import type { RecordDefinition } from '../records/record-definition';
 import { RecordErasure } from '../records/erasing/record-erasure.service';
+import { RecordWalks } from '../records/lists/record-walks.service';
 import { RecordKit } from '../records/record-kit';
 import { toEventBody } from '../records/record.dto';
-import type { ContactDataDto, ErasureProofDto } from './contact-data.dto';
+import type { ErasureProofDto } from './contact-data.dto';
+import { ExportSlots } from './export-slots.service';
+import { pagesOf, timed } from './paged';
+import { sendStreamed } from './streamed-answer';
 
 /** What a person may ask for: all that is known of him, and that it is forgotten. */
 @Injectable()
 export class ContactData {
+  private readonly readTimeoutMs: number;
+
   constructor(
     private readonly kit: RecordKit,
     private readonly erasure: RecordErasure,
+    private readonly walks: RecordWalks,
+    private readonly slots: ExportSlots,
     private readonly audit: AuditService,
-  ) {}
+    private readonly logger: PinoLogger,
+    config: ConfigService<AppConfig, true>,
+  ) {
+    this.readTimeoutMs = config.get('http', { infer: true }).requestTimeoutMs;
+  }
 
   /**
-   * Everything that the caller may see of a contact, also of one that is deleted.
-   * @throws AppError NOT_FOUND
+   * Sends everything that the caller may see of a contact, also of one that is deleted.
+   * @throws AppError NOT_FOUND, RATE_LIMITED while too many exports of the organization run
    */
-  async export(caller: Principal, id: string): Promise<ContactDataDto> {
+  async send(caller: Principal, id: string, response: Response): Promise<void> {
     const { organizationId } = caller;
     const contact = await this.find(caller, id);
     if (contact.state === 'purged') throw new AppError('NOT_FOUND');
-    this.audit.note(
-      { organizationId, action: 'contact.exported', actor: caller, targetId: id },
-      'success',
-    );
-    const fields = await this.kit.fields.of(organizationId, contacts.object);
-    const merged: object[] = [];
-    for (const mergedId of contact.data.merged_ids ?? []) {
-      const loser = await this.kit.records.find({ ...contact, id: mergedId });
-      if (loser?.state !== 'merged') continue;
-      merged.push({ contact: toBody(loser, fields), history: await this.history(loser) });
-    }
-    return {
-      contact: toBody(contact, fields),
-      history: await this.history(contact),
-      merged,
-      activities: await this.linked(caller, activities, id),
-      deals: await this.linked(caller, deals, id),
-    };
+    await this.slots.within(organizationId, async () => {
+      const event = { organizationId, action: 'contact.exported', actor: caller } as const;
+      this.audit.note({ ...event, targetId: id }, 'success');
+      const chunks = timed(this.readTimeoutMs, this.document(caller, contact));
+      const name = `contact-${id}.json`;
+      const contentType = 'application/json; charset=utf-8';
+      if (await sendStreamed(response, { contentType, name, chunks })) return;
+      this.logger.info({ organization_id: organizationId }, 'the reader of an export left');
+    });
   }
 
   /**
@@ -106,27 +112,56 @@ export class ContactData {
     return record;
   }
 
-  private async history(record: StoredRecord): Promise<object[]> {
-    return (await this.kit.writer.eventsSince(record, 0)).map(toEventBody);
+  /** A ContactDataDto in its envelope, a page at a time. */
+  private async *document(caller: Principal, contact: StoredRecord): AsyncGenerator<string> {
+    const fields = await this.kit.fields.of(caller.organizationId, contacts.object);
+    const known = (record: StoredRecord) =>
+      `"contact":${JSON.stringify(toBody(record, fields))},"history":`;
+    yield `{"success":true,"data":{${known(contact)}`;
+    yield* jsonArray(this.history(contact));
+    yield ',"merged":[';
+    let separator = '';
+    for (const mergedId of contact.data.merged_ids ?? []) {
+      const loser = await this.kit.records.find({ ...contact, id: mergedId });
+      if (loser?.state !== 'merged') continue;
+      yield `${separator}{${known(loser)}`;
+      yield* jsonArray(this.history(loser));
+      yield '}';
+      separator = ',';
+    }
+    yield '],"activities":';
+    yield* jsonArray(this.linked(caller, activities, contact.id));
+    yield ',"deals":';
+    yield* jsonArray(this.linked(caller, deals, contact.id));
+    yield '}}';
   }
 
-  private async linked(
+  private async *history(record: StoredRecord): AsyncGenerator<object[]> {
+    for await (const events of this.walks.history(record)) yield events.map(toEventBody);
+  }
+
+  private async *linked(
     caller: Principal,
     definition: RecordDefinition,
     contactId: string,
-  ): Promise<object[]> {
+  ): AsyncGenerator<object[]> {
     const fields = await this.kit.fields.of(caller.organizationId, definition.object);
-    const found: object[] = [];
-    for (let cursor: string | null = ''; cursor !== null;) {
-      const parameters: Record<string, string> = {
-        contact_id: contactId,
-        limit: String(PAGE_LIMIT_MAX),
-        ...(cursor === '' ? {} : { cursor }),
-      };
-      const page = await this.kit.lists.list(caller, definition, parameters);
-      found.push(...page.items.map((record) => toBody(record, fields)));
-      cursor = page.nextCursor;
-    }
-    return found;
+    const pages = pagesOf(({ limit, cursor }) => {
+      const query = { contact_id: contactId, limit: String(limit) };
+      const parameters = cursor === undefined ? query : { ...query, cursor };
+      return this.kit.lists.list(caller, definition, parameters);
+    });
+    for await (const records of pages) yield records.map((record) => toBody(record, fields));
   }
+}
+
+async function* jsonArray(pages: AsyncIterable<object[]>): AsyncGenerator<string> {
+  yield '[';
+  let separator = '';
+  for await (const page of pages) {
+    if (page.length === 0) continue;
+    yield separator + page.map((one) => JSON.stringify(one)).join(',');
+    separator = ',';
+  }
+  yield ']';
 }

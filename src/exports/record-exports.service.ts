@@ -5,7 +5,6 @@ import type { Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import { AuditService } from '../audit/audit.service';
 import { validationFailed } from '../common/errors';
-import { PAGE_LIMIT_MAX } from '../common/page';
 import type { Principal } from '../common/principal';
 import { withOwnDeadline } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
@@ -18,6 +17,7 @@ import type { RecordDefinition } from '../records/record-definition';
 import { RecordLists } from '../records/lists/record-lists.service';
 import { UsersService } from '../users/users.service';
 import { ExportSlots } from './export-slots.service';
+import { pagesOf, timed } from './paged';
 import { sendStreamed } from './streamed-answer';
 
 const FORMATS = {
@@ -115,24 +115,20 @@ export class RecordExports {
     }
   }
 
-  /** Every page has a time of its own; the whole may take as long as somebody reads. */
-  private async *pages(
+  private pages(
     caller: Principal,
     definition: RecordDefinition,
     list: Record<string, unknown>,
   ): AsyncGenerator<StoredRecord[]> {
-    for (let cursor: string | null = ''; cursor !== null;) {
-      const parameters: Record<string, unknown> = {
-        ...list,
-        limit: String(PAGE_LIMIT_MAX),
-        ...(cursor === '' ? {} : { cursor }),
-      };
-      const page = await withOwnDeadline(this.pageTimeoutMs, () =>
-        this.lists.list(caller, definition, parameters),
+    const pages = pagesOf(({ limit, cursor }) => {
+      const parameters = { ...list, limit: String(limit) };
+      return this.lists.list(
+        caller,
+        definition,
+        cursor === undefined ? parameters : { ...parameters, cursor },
       );
-      yield page.items;
-      cursor = page.nextCursor;
-    }
+    });
+    return timed(this.pageTimeoutMs, pages);
   }
 
   private async addEmails(

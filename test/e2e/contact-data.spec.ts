@@ -46,6 +46,37 @@ describe('What a person may ask for', () => {
     expect(dataOf(await crm.get(`contacts/${id}/export`))).toMatchObject({ contact: { id } });
   });
 
+  it('is all of it, however much that is', async () => {
+    const { id, name } = await newPerson();
+    for (let version = 4; version <= 210; version++) {
+      await crm.patch('contacts', id, { title: `t${String(version)}` });
+    }
+    const links = [{ object: 'contacts', id }];
+    const item = { data: { kind: 'note', subject: 'Again', links } };
+    const items = Array.from({ length: 140 }, () => item);
+    const notes = [
+      ...(await crm.batch('activities', 'create', items)),
+      ...(await crm.batch('activities', 'create', items)),
+    ];
+    const response = await crm.get(`contacts/${id}/export`);
+    expect(response.headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'content-disposition': `attachment; filename="contact-${id}.json"`,
+    });
+    const { contact, history, activities } = dataOf(response) as unknown as {
+      contact: { last_name: string };
+      history: { version: number }[];
+      activities: { id: string }[];
+    };
+    expect(contact.last_name).toBe(name);
+    expect(history.map(({ version }) => version)).toEqual(
+      Array.from({ length: 210 }, (_, index) => 210 - index),
+    );
+    const ids = new Set(activities.map((one) => one.id));
+    expect([activities.length, ids.size]).toEqual([281, 281]);
+    expect([...ids]).toEqual(expect.arrayContaining(notes.map(({ data }) => data?.id)));
+  });
+
   it('is that he is forgotten, with a proof', async () => {
     const { id, name, loser, deal, note } = await newPerson();
     const response = await erase(crm, id);

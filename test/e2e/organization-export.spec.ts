@@ -66,7 +66,7 @@ describe('The export of an organization', () => {
   /** Too much to fit on the way to a reader who does not read. */
   async function fill() {
     const body = () => randomBytes(7400).toString('base64');
-    await inParallel(6, 2, () =>
+    await inParallel(4, 2, () =>
       crm.batch(
         'activities',
         'create',

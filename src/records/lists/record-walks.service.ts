@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ChangeEvent, StoredRecord } from '../record';
 import { RecordIdsRepository } from '../store/record-ids.repository';
-import { RecordsRepository } from '../store/records.repository';
+import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 /** Records that are in memory at a time: each may have as much as the body of a request. */
 const RECORDS_AT_ONCE = 100;
@@ -10,6 +10,8 @@ const STORIES_AT_ONCE = 50;
 const EVENTS_EACH = 20;
 /** Events of a record with more than that, by one statement. */
 const EVENTS_AT_ONCE = 100;
+/** After every event. */
+const LATEST = new Date(8.64e15);
 
 /** A version, and whose. */
 export interface RecordEvent {
@@ -43,23 +45,21 @@ export class RecordWalks {
         if (events.length < EVENTS_EACH) continue;
         yield part;
         part = [];
-        yield* this.earlier(organizationId, object, recordId, events);
+        const key = { organizationId, object, id: recordId };
+        for await (const page of this.history(key, events.at(-1)?.at)) {
+          yield page.map((event) => ({ recordId, event }));
+        }
       }
       if (part.length > 0) yield part;
     }
   }
 
-  private async *earlier(
-    organizationId: string,
-    object: string,
-    recordId: string,
-    events: readonly ChangeEvent[],
-  ): AsyncGenerator<RecordEvent[]> {
-    const key = { organizationId, object, id: recordId };
-    for (let last = events.at(-1); last !== undefined;) {
-      const page = await this.records.listEvents(key, last.at, EVENTS_AT_ONCE);
-      yield page.map((event) => ({ recordId, event }));
-      last = page.length < EVENTS_AT_ONCE ? undefined : page.at(-1);
+  /** The events of a record, or those before a moment, newest first. */
+  async *history(key: RecordKey, before: Date = LATEST): AsyncGenerator<ChangeEvent[]> {
+    for (let from: Date | undefined = before; from !== undefined;) {
+      const page: ChangeEvent[] = await this.records.listEvents(key, from, EVENTS_AT_ONCE);
+      yield page;
+      from = page.length < EVENTS_AT_ONCE ? undefined : page.at(-1)?.at;
     }
   }
 

@@ -33,7 +33,10 @@ export interface Fault {
 export class FaultyCassandra extends CassandraService {
   /** The ids of the intents it has noted. */
   readonly intents = new Set<string>();
-  private calls = 0;
+  /** Which of its calls, from 1, were many writes to many partitions. */
+  readonly scattered: number[] = [];
+  /** How many calls there were. */
+  calls = 0;
   private dead = false;
   private readonly faults: Fault[];
   private readonly underWay = new Set<Promise<unknown>>();
@@ -66,6 +69,7 @@ export class FaultyCassandra extends CassandraService {
   }
 
   override scatter(statements: Statement[]): Promise<void> {
+    this.scattered.push(this.calls + 1);
     const half = statements.filter((_, index) => index % 2 === 0);
     return this.step(
       namesOf(statements),
