@@ -1,10 +1,10 @@
 // What do lists, search and look-ups of a large organization cost? npm run bench:lists
 // All kinds of requests are measured in turn, one at a time, so that whatever else the machine does
 // hits all of them alike.
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { percentile, PROJECT, startServer } from './server.mts';
+import { type Login, run, seed } from './seeded.mts';
+import { percentile, startServer } from './server.mts';
 
 const OPTIONS = {
   contacts: { type: 'string', default: '100000' },
@@ -32,34 +32,6 @@ interface Contact {
 interface Page {
   data: Contact[];
   meta: { next_cursor: string | null };
-}
-
-interface Login {
-  organization_id: string;
-  email: string;
-  password: string;
-}
-
-/** Runs a program of the project. @returns what it writes, and its exit code */
-async function run(args: string[]): Promise<{ output: string; code: number | null }> {
-  const child = spawn(process.execPath, args, {
-    cwd: PROJECT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
-  return { output, code };
-}
-
-async function seed(contacts: string): Promise<Login> {
-  const { output, code } = await run(['tools/seed.mts', '--contacts', contacts]);
-  const read = (name: string) => new RegExp(`^${name} +(\\S+)$`, 'm').exec(output)?.[1];
-  const [organization_id, email, password] = ['organization_id', 'email', 'password'].map(read);
-  if (code !== 0 || !organization_id || !email || !password) throw new Error('Seeding failed');
-  return { organization_id, email, password };
 }
 
 class Client {
