@@ -47,7 +47,7 @@ export const { OrganizationsService } = load('./organizations/organizations.serv
 export const { UsersService } = load('./users/users.service.js') as {
   UsersService: Type<{ create: (id: string, user: NewUser) => Promise<unknown> }>;
 };
-export const { bucketsFor, Rebucketing } = load('./records/rebucket.service.js') as {
+export const { bucketsFor, Rebucketing } = load('./records/upkeep/rebucket.service.js') as {
   bucketsFor: (records: number) => number;
   Rebucketing: Type<{
     grow: (
