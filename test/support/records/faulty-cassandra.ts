@@ -33,10 +33,9 @@ export interface Fault {
 export class FaultyCassandra extends CassandraService {
   /** The ids of the intents it has noted. */
   readonly intents = new Set<string>();
-  /** Which of its calls, from 1, were many writes to many partitions. */
-  readonly scattered: number[] = [];
-  /** How many calls there were. */
-  calls = 0;
+  /** The calls so far, in their order. */
+  readonly seen: ('read' | 'write' | 'scatter')[] = [];
+  private calls = 0;
   private dead = false;
   private readonly faults: Fault[];
   private readonly underWay = new Set<Promise<unknown>>();
@@ -57,21 +56,22 @@ export class FaultyCassandra extends CassandraService {
 
   override run<R>(query: Query<R>, params: Params, options?: RunOptions): Promise<R[]> {
     if (query.name === 'write_intents.insert') this.intents.add(String(params.id));
-    return this.step([query.name], () => super.run(query, params, options));
+    const kind = query.cql.startsWith('SELECT') ? 'read' : 'write';
+    return this.step(kind, [query.name], () => super.run(query, params, options));
   }
 
   override page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
-    return this.step([query.name], () => super.page(query, params, size));
+    return this.step('read', [query.name], () => super.page(query, params, size));
   }
 
   override batch(statements: Statement[]): Promise<void> {
-    return this.step(namesOf(statements), () => super.batch(statements));
+    return this.step('write', namesOf(statements), () => super.batch(statements));
   }
 
   override scatter(statements: Statement[]): Promise<void> {
-    this.scattered.push(this.calls + 1);
     const half = statements.filter((_, index) => index % 2 === 0);
     return this.step(
+      'scatter',
       namesOf(statements),
       () => super.scatter(statements),
       () => super.scatter(half),
@@ -79,14 +79,16 @@ export class FaultyCassandra extends CassandraService {
   }
 
   override lwt(statements: Statement[], isMine: () => Promise<boolean>): Promise<LwtResult> {
-    return this.step(namesOf(statements), () => super.lwt(statements, isMine));
+    return this.step('write', namesOf(statements), () => super.lwt(statements, isMine));
   }
 
   private step<T>(
+    kind: 'read' | 'write' | 'scatter',
     names: string[],
     work: () => Promise<T>,
     half: () => Promise<unknown> = work,
   ): Promise<T> {
+    this.seen.push(kind);
     const done = this.faultyStep(names, work, half);
     this.underWay.add(done);
     const forget = () => this.underWay.delete(done);

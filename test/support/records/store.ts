@@ -7,8 +7,13 @@ import type { CassandraService } from '../../../src/cassandra/cassandra.service'
 import { CompaniesService } from '../../../src/companies/companies.service';
 import type { AppConfig } from '../../../src/config/app-config';
 import { ContactsService } from '../../../src/contacts/contacts.service';
+import { DealsService } from '../../../src/deals/deals.service';
 import { FieldsRepository } from '../../../src/fields/fields.repository';
 import { FieldsService } from '../../../src/fields/fields.service';
+import { ErasuresRepository } from '../../../src/organizations/erasures.repository';
+import { OrganizationsRepository } from '../../../src/organizations/organizations.repository';
+import { OrganizationsService } from '../../../src/organizations/organizations.service';
+import { PipelinesService } from '../../../src/pipelines/pipelines.service';
 import { ChangeOutbox } from '../../../src/records/writing/change-outbox.service';
 import { ClaimsService } from '../../../src/records/writing/claims.service';
 import { GrowthHint } from '../../../src/records/upkeep/growth-hint.service';
@@ -70,6 +75,13 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   const emails = new EmailClaimsRepository(cassandra);
   const creation = new UserCreationService(userRows, emails, settings);
   const users = new UsersService(userRows, emails, creation, audit, settings);
+  const organizations = new OrganizationsService(
+    new OrganizationsRepository(cassandra),
+    users,
+    audit,
+    new ErasuresRepository(cassandra),
+    settings,
+  );
   const claims = new ClaimsService(values, records, settings);
   const outbox = new ChangeOutbox(new ChangeOutboxRepository(cassandra), records);
   const writer = new RecordWriter(
@@ -153,6 +165,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),
     companies: new CompaniesService(kit),
+    deals: new DealsService(kit, new PipelinesService(kit), organizations),
   };
 }
 
