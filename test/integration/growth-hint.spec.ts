@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isSampled } from '../../src/records/upkeep/growth-hint.service';
-import { RecordIdsRepository, shardOf } from '../../src/records/store/record-ids.repository';
+import { idShardOf, RecordIdsRepository } from '../../src/records/store/record-ids.repository';
 import { startApp, type TestApp } from '../support/app';
 
 /** Of one shard of 64, for 50,000 records in each of two buckets. */
@@ -39,12 +39,12 @@ describe('An organization that outgrows its buckets', () => {
     const ids = server.app.get(RecordIdsRepository);
     for (let count = 0; count < FULL; count += 50) {
       const some = Array.from({ length: 50 }, () =>
-        newId((id) => shardOf(id) === shardOf(sampled)),
+        newId((id) => idShardOf(id) === idShardOf(sampled)),
       );
       await Promise.all(some.map((id) => ids.add(organizationId, 'contacts', id)));
     }
-    await create(newId((id) => !isSampled(id) && shardOf(id) === shardOf(sampled)));
-    await create(newId((id) => isSampled(id) && shardOf(id) !== shardOf(sampled)));
+    await create(newId((id) => !isSampled(id) && idShardOf(id) === idShardOf(sampled)));
+    await create(newId((id) => isSampled(id) && idShardOf(id) !== idShardOf(sampled)));
     expect(hints(organizationId)).toEqual([]);
     await create(sampled);
     for (let wait = 0; wait < 100 && hints(organizationId).length === 0; wait++) {

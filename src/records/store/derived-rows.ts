@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { shardOf } from '../../common/shard-of';
 
 /** Where a record stands in a list. */
 export interface ListRow {
@@ -32,7 +32,7 @@ export function bucketOf(id: string, buckets: number): string {
 
 /** The number of that bucket, from 0. */
 export function indexOf(id: string, buckets: number): number {
-  return createHash('sha1').update(id).digest().readUInt32BE(4) % buckets;
+  return shardOf(id, buckets, 4);
 }
 
 export function allBuckets(buckets: number): string[] {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
+import { shardOf } from '../../common/shard-of';
 
 /** Keeps a shard under 100,000 rows up to 6 million records of one object. */
 export const RECORD_ID_SHARDS = 64;
@@ -25,8 +25,8 @@ const count = defineQuery<{ records: { toString(): string } }>(
    WHERE organization_id = :organization_id AND object = :object AND shard = :shard`,
 );
 
-export function shardOf(id: string): number {
-  return createHash('sha1').update(id).digest().readUInt32BE(0) % RECORD_ID_SHARDS;
+export function idShardOf(id: string): number {
+  return shardOf(id, RECORD_ID_SHARDS);
 }
 
 /** The ids of all records of an organization. */
@@ -35,7 +35,7 @@ export class RecordIdsRepository {
   constructor(private readonly cassandra: CassandraService) {}
 
   async add(organizationId: string, object: string, id: string): Promise<void> {
-    const params = { organization_id: organizationId, object, shard: shardOf(id), id };
+    const params = { organization_id: organizationId, object, shard: idShardOf(id), id };
     await this.cassandra.run(add, params);
   }
 
@@ -50,7 +50,7 @@ export class RecordIdsRepository {
 
   /** About how many ids an object has, from the one shard that holds `id`. */
   async estimate(organizationId: string, object: string, id: string): Promise<number> {
-    return RECORD_ID_SHARDS * (await this.countShard(organizationId, object, shardOf(id)));
+    return RECORD_ID_SHARDS * (await this.countShard(organizationId, object, idShardOf(id)));
   }
 
   /** Every id of an object, a page at a time. Also ids whose record never came to be. */

@@ -118,6 +118,7 @@ export interface Commit {
 const LATEST = new Date(8.64e15);
 /** Ids in one statement: the node that is asked gathers them from their replicas. */
 const IDS_AT_ONCE = 100;
+const EVENTS_AT_ONCE = 100;
 
 @Injectable()
 export class RecordsRepository {
@@ -172,6 +173,18 @@ export class RecordsRepository {
     );
     for (const row of rows) events.get(row.id.toString())?.push(toEvent(row));
     return events;
+  }
+
+  /** All events down to a version, newest first. */
+  async listEventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
+    const events: ChangeEvent[] = [];
+    for (let before = new Date(8.64e15); ;) {
+      const page = await this.listEvents(key, before, EVENTS_AT_ONCE);
+      events.push(...page.filter((event) => event.version >= version));
+      const last = page.at(-1);
+      if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
+      before = last.at;
+    }
   }
 
   /** Events from one moment to another, both included. */

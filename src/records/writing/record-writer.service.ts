@@ -32,8 +32,6 @@ export interface WriteDetail {
   uniques: UniqueValue[];
 }
 
-const EVENTS_AT_ONCE = 100;
-
 /**
  * Writes a version of a record and all that follows from it, in this order:
  *
@@ -145,15 +143,8 @@ export class RecordWriter {
   }
 
   /** The events of a record down to a version, newest first. */
-  async eventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
-    const events: ChangeEvent[] = [];
-    for (let before = new Date(8.64e15); ;) {
-      const page = await this.records.listEvents(key, before, EVENTS_AT_ONCE);
-      events.push(...page.filter((event) => event.version >= version));
-      const last = page.at(-1);
-      if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
-      before = last.at;
-    }
+  eventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
+    return this.records.listEventsSince(key, version);
   }
 
   /** With every field that a record has: one of them may be newer than what this process knows. */
