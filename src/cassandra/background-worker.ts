@@ -80,3 +80,22 @@ export abstract class BackgroundWorker implements OnApplicationBootstrap, OnAppl
     });
   }
 }
+
+/** One worker for each shard of some work: they begin and end together. */
+export abstract class ShardWorkers<W extends BackgroundWorker>
+  implements OnApplicationBootstrap, OnApplicationShutdown
+{
+  protected readonly workers: readonly W[];
+
+  protected constructor(shards: number, workerOf: (shard: number) => W) {
+    this.workers = Array.from({ length: shards }, (_, shard) => workerOf(shard));
+  }
+
+  onApplicationBootstrap(): Promise<void> | void {
+    for (const worker of this.workers) worker.onApplicationBootstrap();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all(this.workers.map((worker) => worker.onApplicationShutdown()));
+  }
+}

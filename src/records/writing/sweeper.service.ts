@@ -1,11 +1,7 @@
-import {
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-} from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { BackgroundWorker } from '../../cassandra/background-worker';
+import { BackgroundWorker, ShardWorkers } from '../../cassandra/background-worker';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import type { Lease } from '../../cassandra/lease';
 import type { AppConfig } from '../../config/app-config';
@@ -62,9 +58,7 @@ class ShardSweeper extends BackgroundWorker {
 
 /** The sweepers of all shards: each is held by one process at a time. */
 @Injectable()
-export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly shards: ShardSweeper[];
-
+export class Sweeper extends ShardWorkers<ShardSweeper> {
   constructor(
     intents: WriteIntentsRepository,
     finisher: IntentFinisher,
@@ -75,17 +69,9 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
     const enabled = config.get('workers', { infer: true });
     // Requests that began before the window ended have ended after this, with their own retries.
     const graceMs = WINDOW_MS + 2 * config.get('http', { infer: true }).requestTimeoutMs;
-    this.shards = Array.from(
-      { length: SHARDS },
-      (_, shard) => new ShardSweeper(shard, graceMs, intents, finisher, enabled, cassandra, logger),
+    super(
+      SHARDS,
+      (shard) => new ShardSweeper(shard, graceMs, intents, finisher, enabled, cassandra, logger),
     );
-  }
-
-  onApplicationBootstrap(): void {
-    for (const shard of this.shards) shard.onApplicationBootstrap();
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.shards.map((shard) => shard.onApplicationShutdown()));
   }
 }
