@@ -25,7 +25,7 @@ export class ChangeLog {
 
   /**
    * Appends as many of the pointers as one write takes, from `head` on.
-   * @returns the new head, or undefined when it has moved or one of them is in the log already
+   * @returns the new head, or undefined when it has moved
    */
   async append(
     organizationId: string,
@@ -38,20 +38,12 @@ export class ChangeLog {
     return isDone ? head + some.length : undefined;
   }
 
-  /** The latest version of a record among the last 10,000 positions or more. */
-  async lastAppended(
-    organizationId: string,
-    head: number,
-    object: string,
-    id: string,
-  ): Promise<number> {
-    const chunk = chunkOf(head);
-    const versions = await Promise.all(
-      [chunk, chunk - 1]
-        .filter((one) => one >= 0)
-        .map((one) => this.changes.lastMark(organizationId, one, object, id)),
-    );
-    return Math.max(...versions);
+  /** What the last append before a head has put there, and maybe some before. */
+  async lastAppended(organizationId: string, head: number): Promise<PlacedPointer[]> {
+    if (head === 0) return [];
+    // No append goes over the end of a chunk.
+    const from = Math.max(chunkOf(head - 1) * CHUNK_SIZE, head - APPEND_SIZE);
+    return this.changes.list(organizationId, from, APPEND_SIZE);
   }
 
   /**

@@ -1,17 +1,21 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { groupBy } from '../common/group-by';
+import { inParallel } from '../common/in-parallel';
+import { shardOf } from '../common/shard-of';
 
 /** Keeps a shard under 100,000 rows up to 6 million records of one object. */
 export const VERSION_SHARDS = 64;
+const READS_AT_ONCE = 16;
+/** Ids in one statement: all of one partition. */
+const IDS_AT_ONCE = 100;
 
-const KEY = `organization_id = :organization_id AND object = :object AND shard = :shard
-  AND record_id = :record_id`;
-
-const find = defineQuery<{ version: number }>(
-  'change_versions.find',
-  `SELECT version FROM change_versions WHERE ${KEY}`,
+const findMany = defineQuery<{ record_id: { toString(): string }; version: number }>(
+  'change_versions.findMany',
+  `SELECT record_id, version FROM change_versions
+   WHERE organization_id = :organization_id AND object = :object AND shard = :shard
+   AND record_id IN :ids`,
 );
 const put = defineQuery(
   'change_versions.put',
@@ -32,10 +36,25 @@ const putWindow = defineQuery(
 export class ChangeVersionsRepository {
   constructor(private readonly cassandra: CassandraService) {}
 
-  /** The latest version of a record that is known to be in the log; 0 for none. */
-  async find(organizationId: string, object: string, id: string): Promise<number> {
-    const row = await this.cassandra.first(find, params(organizationId, object, id));
-    return row?.version ?? 0;
+  /** The latest version of each record that is known to be in the log, by `nameOf` it. */
+  async findMany(
+    organizationId: string,
+    records: readonly { object: string; id: string }[],
+  ): Promise<Map<string, number>> {
+    const versions = new Map<string, number>();
+    const byPlace = groupBy(records, ({ object, id }) => `${object} ${String(versionShardOf(id))}`);
+    const reads = [...byPlace.values()].flatMap((some) => inChunks(some, IDS_AT_ONCE));
+    await inParallel(reads, READS_AT_ONCE, async (some) => {
+      const [first] = some;
+      if (!first) return;
+      const { object, shard } = params(organizationId, first.object, first.id);
+      const ids = some.map(({ id }) => id);
+      const place = { organization_id: organizationId, object, shard, ids };
+      for (const row of await this.cassandra.run(findMany, place)) {
+        versions.set(nameOf({ object, id: row.record_id.toString() }), row.version);
+      }
+    });
+    return versions;
   }
 
   /** Notes versions that are in the log. An older one than is noted changes nothing. */
@@ -61,7 +80,21 @@ export class ChangeVersionsRepository {
   }
 }
 
+/** A record of an organization, in one word. */
+export function nameOf({ object, id }: { object: string; id: string }): string {
+  return `${object} ${id}`;
+}
+
+function versionShardOf(id: string): number {
+  return shardOf(id, VERSION_SHARDS);
+}
+
 function params(organizationId: string, object: string, id: string) {
-  const shard = createHash('sha1').update(id).digest().readUInt32BE(0) % VERSION_SHARDS;
-  return { organization_id: organizationId, object, shard, record_id: id };
+  return { organization_id: organizationId, object, shard: versionShardOf(id), record_id: id };
+}
+
+function inChunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
 }

@@ -4,12 +4,10 @@ import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
 import type { PlacedPointer, Pointer } from './change';
 
-/** Positions of one partition: with their marks some 20,000 small rows. */
+/** Positions of one partition. */
 export const CHUNK_SIZE = 10_000;
 /** Positions of one conditional write. */
 export const APPEND_SIZE = 100;
-/** Where the marks are. */
-const MARKS = -1;
 /** As the TTL of the rows. */
 export const KEPT_MS = 30 * 86_400_000;
 
@@ -37,11 +35,6 @@ const list = defineQuery<{
 const findAppend = defineQuery<{ append_id: Long | null }>(
   'changes.findAppend',
   `SELECT append_id FROM changes WHERE ${CHUNK} AND position = :position`,
-);
-const lastMark = defineQuery<{ version: number | null }>(
-  'changes.lastMark',
-  `SELECT max(version) AS version FROM changes
-   WHERE ${CHUNK} AND position = :position AND object = :object AND record_id = :record_id`,
 );
 const moveHead = defineQuery(
   'changes.moveHead',
@@ -94,21 +87,9 @@ export class ChangesRepository {
     }));
   }
 
-  /** The latest version of a record that a chunk has; 0 where it has none. */
-  async lastMark(
-    organizationId: string,
-    chunk: number,
-    object: string,
-    id: string,
-  ): Promise<number> {
-    const key = { organization_id: organizationId, chunk, position: MARKS };
-    const row = await this.cassandra.first(lastMark, { ...key, object, record_id: id });
-    return row?.version ?? 0;
-  }
-
   /**
    * Puts pointers at the positions from `head` on, all within one chunk. False: somebody else has
-   * written there, or one of them is in the chunk already.
+   * written there.
    */
   async append(
     organizationId: string,
@@ -124,13 +105,10 @@ export class ChangesRepository {
       now: new Date(),
       expected_head: isFirst ? null : head,
     };
-    const rows = pointers.flatMap(({ object, id, version, at }, index) => {
-      const row = { ...key, object, record_id: id, version, at, append_id };
-      return [
-        { query: insert, params: { ...row, position: head + index } },
-        { query: insert, params: { ...row, position: MARKS } },
-      ];
-    });
+    const rows = pointers.map(({ object, id, version, at }, index) => ({
+      query: insert,
+      params: { ...key, position: head + index, object, record_id: id, version, at, append_id },
+    }));
     const result = await this.cassandra.lwt(
       [{ query: moveHead, params: move }, ...rows],
       async () => {

@@ -1,35 +1,45 @@
-import {
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-} from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { BackgroundWorker } from '../cassandra/background-worker';
+import { BackgroundWorker, ShardWorkers } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
+import { inParallel } from '../common/in-parallel';
 import type { AppConfig } from '../config/app-config';
-import { OUTBOX_SHARDS, OUTBOX_WINDOW_MS, outboxWindowOf } from '../records/writing/outbox-windows';
+import { ChangeOutbox } from '../records/writing/change-outbox.service';
+import {
+  NOTED_WITHIN_MS,
+  OUTBOX_GRACE_MS,
+  OUTBOX_SHARDS,
+  OUTBOX_WINDOW_MS,
+  outboxWindowOf,
+} from '../records/writing/outbox-windows';
 import { ChangeSequencer } from './change-sequencer.service';
 import { ChangeVersionsRepository } from './change-versions.repository';
+import { SeenWindow, windowsBetween } from './seen-window';
 
 const ROUND_MS = 400;
 /** How often windows are looked at that are not the latest: for what was noted late. */
 const FULL_ROUND_MS = 2000;
-/** Windows of one look: after a long stop the sequencer catches up without giving up its lease. */
-const WINDOWS_AT_ONCE = 64;
-/** Where nobody has sequenced before, there may have been writes before the first one came. */
-const FIRST_LOOK_MS = 3_600_000;
+/** Windows of one look: a lease is checked before each, and what one reads is in memory. */
+const WINDOWS_AT_ONCE = 16;
+/** Before the first process of all: another one may have begun to write when this one begins to look. */
+const FIRST_LOOK_MS = 600_000;
 
+/**
+ * Looks at the windows of a shard: at the latest ones all the time; at those that a slow note may
+ * still come to, now and then; and at each a last time when nothing can come to it any more.
+ */
 class ShardSequencer extends BackgroundWorker {
   /** The oldest window that somebody may still note something in, or that was not looked at. */
-  private next = new Date(0);
+  private next = 0;
   private fullRoundAt = 0;
+  private readonly seen = new Map<number, SeenWindow>();
 
   constructor(
     private readonly shard: number,
-    private readonly graceMs: number,
     private readonly sequencer: ChangeSequencer,
+    private readonly outbox: ChangeOutbox,
     private readonly versions: ChangeVersionsRepository,
     enabled: boolean,
     cassandra: CassandraService,
@@ -38,67 +48,102 @@ class ShardSequencer extends BackgroundWorker {
     super(`sequence-${String(shard)}`, enabled, ROUND_MS, cassandra, logger);
   }
 
-  protected async round(lease: Lease, first: boolean): Promise<void> {
+  protected async round(lease: Pick<Lease, 'check'>, first: boolean): Promise<void> {
     const now = Date.now();
     if (first) {
-      this.next =
-        (await this.versions.sequencedUntil(this.shard)) ?? outboxWindowOf(now - FIRST_LOOK_MS);
-      await this.versions.setSequencedUntil(this.shard, this.next);
+      const until = await this.versions.sequencedUntil(this.shard);
+      this.next = (until ?? outboxWindowOf(now - FIRST_LOOK_MS)).getTime();
     }
     const isFull = first || now - this.fullRoundAt >= FULL_ROUND_MS;
-    const latest = outboxWindowOf(now - OUTBOX_WINDOW_MS).getTime();
-    const from = isFull ? this.next.getTime() : Math.max(latest, this.next.getTime());
+    if (isFull) await this.closeUntil(outboxWindowOf(now - OUTBOX_GRACE_MS).getTime(), lease);
+    // A note that took longer than that is in a later window, too, and one that does not know the
+    // time is found at the last look.
+    const age = isFull ? NOTED_WITHIN_MS + OUTBOX_WINDOW_MS : OUTBOX_WINDOW_MS;
+    const from = first ? this.next : Math.max(this.next, now - age);
     // A clock that is a little ahead of ours notes in the window to come.
-    for (let at = from; at <= now + OUTBOX_WINDOW_MS; at += WINDOWS_AT_ONCE * OUTBOX_WINDOW_MS) {
-      if (this.stopping.signal.aborted) return;
-      lease.check();
-      const windows = Array.from(
-        { length: WINDOWS_AT_ONCE },
-        (_, index) => new Date(at + index * OUTBOX_WINDOW_MS),
-      ).filter((window) => window.getTime() <= now + OUTBOX_WINDOW_MS);
-      await this.sequencer.sequence(this.shard, windows);
-      if (isFull) await this.moveOn(windows.at(-1), now);
-    }
+    const windows = windowsBetween(from, now + OUTBOX_WINDOW_MS);
+    await this.lookAt(windows, lease, () => Promise.resolve());
     if (isFull) this.fullRoundAt = now;
   }
 
-  /** Leaves behind what was looked at when nobody could note anything there any more. */
-  private async moveOn(seen: Date | undefined, now: number): Promise<void> {
-    const due = outboxWindowOf(now - this.graceMs).getTime();
-    const next = Math.min(due, (seen?.getTime() ?? 0) + OUTBOX_WINDOW_MS);
-    if (next <= this.next.getTime()) return;
-    this.next = new Date(next);
-    await this.versions.setSequencedUntil(this.shard, this.next);
+  /** Leaves behind the windows that nobody can note anything in any more. */
+  private async closeUntil(end: number, lease: Pick<Lease, 'check'>): Promise<void> {
+    const windows = windowsBetween(this.next, end - OUTBOX_WINDOW_MS);
+    await this.lookAt(windows, lease, async (some) => {
+      await inParallel(some, WINDOWS_AT_ONCE, async (window) => {
+        if (window.count !== 0) await this.outbox.clear(this.shard, window.start);
+      });
+      for (const { start } of some) this.seen.delete(start.getTime());
+      this.next = (some.at(-1)?.start.getTime() ?? this.next) + OUTBOX_WINDOW_MS;
+      await this.versions.setSequencedUntil(this.shard, new Date(this.next));
+    });
+  }
+
+  private async lookAt(
+    starts: readonly Date[],
+    lease: Pick<Lease, 'check'>,
+    done: (windows: readonly SeenWindow[]) => Promise<void>,
+  ): Promise<void> {
+    for (let at = 0; at < starts.length; at += WINDOWS_AT_ONCE) {
+      if (this.stopping.signal.aborted) return;
+      lease.check();
+      const windows = starts.slice(at, at + WINDOWS_AT_ONCE).map((start) => this.seenOf(start));
+      await this.sequencer.sequence(this.shard, await this.changed(windows));
+      await done(windows);
+    }
+  }
+
+  /** Those that may have something new. The latest has, if anything happens at all. */
+  private async changed(windows: readonly SeenWindow[]): Promise<SeenWindow[]> {
+    const latest = Date.now() - OUTBOX_WINDOW_MS;
+    const changed = await Promise.all(
+      windows.map(async (window) => {
+        if (window.start.getTime() > latest || window.count === undefined) return [window];
+        const count = await this.outbox.count(this.shard, window.start);
+        if (count !== window.count) return [window];
+        window.forgetRows();
+        return [];
+      }),
+    );
+    return changed.flat();
+  }
+
+  private seenOf(start: Date): SeenWindow {
+    const known = this.seen.get(start.getTime());
+    if (known) return known;
+    const window = new SeenWindow(start);
+    this.seen.set(start.getTime(), window);
+    return window;
   }
 }
 
 /** The sequencers of all shards: each is held by one process at a time. */
 @Injectable()
-export class Sequencer implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly shards: ShardSequencer[];
-
+export class Sequencer extends ShardWorkers<ShardSequencer> {
   constructor(
     sequencer: ChangeSequencer,
-    versions: ChangeVersionsRepository,
+    outbox: ChangeOutbox,
+    private readonly versions: ChangeVersionsRepository,
     cassandra: CassandraService,
     logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
     const enabled = config.get('workers', { infer: true });
-    // As the sweeper's: requests that began before a window ended have ended after this.
-    const graceMs = 30_000 + 2 * config.get('http', { infer: true }).requestTimeoutMs;
-    this.shards = Array.from(
-      { length: OUTBOX_SHARDS },
-      (_, shard) =>
-        new ShardSequencer(shard, graceMs, sequencer, versions, enabled, cassandra, logger),
+    super(
+      OUTBOX_SHARDS,
+      (shard) => new ShardSequencer(shard, sequencer, outbox, versions, enabled, cassandra, logger),
     );
   }
 
-  onApplicationBootstrap(): void {
-    for (const shard of this.shards) shard.onApplicationBootstrap();
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.shards.map((shard) => shard.onApplicationShutdown()));
+  /** Also where nobody works: whoever is the first to do it has to know where to begin. */
+  override async onApplicationBootstrap(): Promise<void> {
+    const before = outboxWindowOf(Date.now() - FIRST_LOOK_MS);
+    await Promise.all(
+      this.workers.map(async (_, shard) => {
+        const until = await this.versions.sequencedUntil(shard);
+        if (until === undefined) await this.versions.setSequencedUntil(shard, before);
+      }),
+    );
+    await super.onApplicationBootstrap();
   }
 }

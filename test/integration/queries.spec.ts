@@ -16,6 +16,8 @@ const WITHOUT_ORGANIZATION = [
   'attempts.list',
   'attempts.remove',
   // Read by the sequencer, which works for all of them.
+  'change_outbox.clear',
+  'change_outbox.count',
   'change_outbox.insert',
   'change_outbox.list',
   'erasures.add',

@@ -8,13 +8,10 @@ import { ChangeVersionsRepository } from '../../src/changes/change-versions.repo
 import { ChangeWaiters } from '../../src/changes/change-waiters.service';
 import { ChangesRepository } from '../../src/changes/changes.repository';
 import { ChangesService } from '../../src/changes/changes.service';
+import { SeenWindow, windowsBetween } from '../../src/changes/seen-window';
 import type { AppConfig } from '../../src/config/app-config';
 import { ChangeOutbox } from '../../src/records/writing/change-outbox.service';
-import {
-  OUTBOX_WINDOW_MS,
-  outboxShardOf,
-  outboxWindowOf,
-} from '../../src/records/writing/outbox-windows';
+import { OUTBOX_WINDOW_MS, outboxShardOf } from '../../src/records/writing/outbox-windows';
 import { ChangeOutboxRepository } from '../../src/records/store/change-outbox.repository';
 import { RecordsRepository } from '../../src/records/store/records.repository';
 
@@ -98,10 +95,9 @@ export async function sequenceSince(
   organizationId: string,
   since: Date,
 ): Promise<void> {
-  const windows: Date[] = [];
-  const until = Date.now() + OUTBOX_WINDOW_MS;
-  for (let at = outboxWindowOf(since.getTime()).getTime(); at <= until; at += OUTBOX_WINDOW_MS) {
-    windows.push(new Date(at));
-  }
-  await sequencer.sequence(outboxShardOf(organizationId), windows);
+  const windows = windowsBetween(since.getTime(), Date.now() + OUTBOX_WINDOW_MS);
+  await sequencer.sequence(
+    outboxShardOf(organizationId),
+    windows.map((start) => new SeenWindow(start)),
+  );
 }

@@ -4,15 +4,13 @@ import { defineQuery } from '../../cassandra/define-query';
 import { outboxShardOf, outboxWindowOf } from '../writing/outbox-windows';
 import type { RecordKey } from './records.repository';
 
-/** Windows that are asked for at a time. */
-const WINDOWS_AT_ONCE = 16;
-const PAGE = 2000;
+const PAGE = 1000;
 
 /** A version that is committed and may not be in the log of changes. */
 export interface OutboxRow extends RecordKey {
   version: number;
-  shard: number;
-  window: Date;
+  /** When the version was written: its place in the history of the record. */
+  at: Date;
 }
 
 interface Row {
@@ -20,24 +18,29 @@ interface Row {
   object: string;
   record_id: { toString(): string };
   version: number;
+  at: Date;
 }
 
+const WINDOW = 'shard = :shard AND window = :window';
+
+// As long as the log keeps them: had nobody sequenced for that long, none would be missing before.
 const insert = defineQuery(
   'change_outbox.insert',
-  `INSERT INTO change_outbox (shard, window, organization_id, object, record_id, version)
-   VALUES (:shard, :window, :organization_id, :object, :record_id, :version) USING TTL 259200`,
+  `INSERT INTO change_outbox (shard, window, organization_id, object, record_id, version, at)
+   VALUES (:shard, :window, :organization_id, :object, :record_id, :version, :at)
+   USING TTL 2592000`,
 );
 const list = defineQuery<Row>(
   'change_outbox.list',
-  `SELECT organization_id, object, record_id, version FROM change_outbox
-   WHERE shard = :shard AND window = :window LIMIT :size`,
+  `SELECT organization_id, object, record_id, version, at FROM change_outbox WHERE ${WINDOW}
+   AND (organization_id, object, record_id, version) >
+     (:after_organization_id, :after_object, :after_id, :after_version) LIMIT :size`,
 );
-const remove = defineQuery(
-  'change_outbox.remove',
-  `DELETE FROM change_outbox WHERE shard = :shard AND window = :window
-   AND organization_id = :organization_id AND object = :object AND record_id = :record_id
-   AND version = :version`,
+const count = defineQuery<{ rows: { toString(): string } }>(
+  'change_outbox.count',
+  `SELECT count(*) AS rows FROM change_outbox WHERE ${WINDOW}`,
 );
+const clear = defineQuery('change_outbox.clear', `DELETE FROM change_outbox WHERE ${WINDOW}`);
 
 /** What has been committed lately, by shard and window of time. */
 @Injectable()
@@ -45,58 +48,52 @@ export class ChangeOutboxRepository {
   constructor(private readonly cassandra: CassandraService) {}
 
   /** Notes a version in the window of `time` (epoch ms). */
-  async add(key: RecordKey, version: number, time: number): Promise<void> {
+  async add(row: OutboxRow, time: number): Promise<void> {
     await this.cassandra.run(insert, {
-      shard: outboxShardOf(key.organizationId),
+      shard: outboxShardOf(row.organizationId),
       window: outboxWindowOf(time),
-      organization_id: key.organizationId,
-      object: key.object,
-      record_id: key.id,
-      version,
+      organization_id: row.organizationId,
+      object: row.object,
+      record_id: row.id,
+      version: row.version,
+      at: row.at,
     });
   }
 
-  /** What is noted in some windows; of a full one only the first part. */
+  /** The first rows of a window, or those behind a row; and whether there may be more. */
   async list(
     shard: number,
-    windows: readonly Date[],
+    window: Date,
+    after?: OutboxRow,
   ): Promise<{ rows: OutboxRow[]; more: boolean }> {
-    const rows: OutboxRow[] = [];
-    let more = false;
-    for (let at = 0; at < windows.length; at += WINDOWS_AT_ONCE) {
-      const some = windows.slice(at, at + WINDOWS_AT_ONCE);
-      const found = await Promise.all(some.map((window) => this.listOne(shard, window)));
-      more ||= found.some((one) => one.length === PAGE);
-      rows.push(...found.flat());
-    }
-    return { rows, more };
+    const place = {
+      after_organization_id: after?.organizationId ?? '',
+      after_object: after?.object ?? '',
+      after_id: after?.id ?? '00000000-0000-0000-0000-000000000000',
+      after_version: after?.version ?? 0,
+    };
+    const rows = await this.cassandra.page(list, { shard, window, ...place }, PAGE);
+    return { rows: rows.map(toRow), more: rows.length === PAGE };
   }
 
-  async remove(rows: readonly OutboxRow[]): Promise<void> {
-    await this.cassandra.scatter(
-      rows.map(({ shard, window, organizationId, object, id, version }) => ({
-        query: remove,
-        params: {
-          shard,
-          window,
-          organization_id: organizationId,
-          object,
-          record_id: id,
-          version,
-        },
-      })),
-    );
+  /** How many rows a window has. */
+  async count(shard: number, window: Date): Promise<number> {
+    const row = await this.cassandra.first(count, { shard, window });
+    return Number(row?.rows.toString() ?? 0);
   }
 
-  private async listOne(shard: number, window: Date): Promise<OutboxRow[]> {
-    const rows = await this.cassandra.page(list, { shard, window }, PAGE);
-    return rows.map((row) => ({
-      organizationId: row.organization_id,
-      object: row.object,
-      id: row.record_id.toString(),
-      version: row.version,
-      shard,
-      window,
-    }));
+  /** Deletes a window to which nothing comes any more. */
+  async clear(shard: number, window: Date): Promise<void> {
+    await this.cassandra.run(clear, { shard, window });
   }
+}
+
+function toRow(row: Row): OutboxRow {
+  return {
+    organizationId: row.organization_id,
+    object: row.object,
+    id: row.record_id.toString(),
+    version: row.version,
+    at: row.at,
+  };
 }

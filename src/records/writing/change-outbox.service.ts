@@ -2,12 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { ChangeEvent, StoredRecord } from '../record';
 import { ChangeOutboxRepository, type OutboxRow } from '../store/change-outbox.repository';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { NOTED_WITHIN_MS } from './outbox-windows';
 
-/** One that took longer may have come to a window that nobody looks at any more. */
-const NOTED_WITHIN_MS = 20_000;
 /** One that cannot be put into the log must not hold up the others. */
 const POSTPONE_MS = 60_000;
-const EVENTS_AT_ONCE = 100;
 
 /** What the record store has for those who follow its changes. */
 @Injectable()
@@ -17,42 +15,48 @@ export class ChangeOutbox {
     private readonly records: RecordsRepository,
   ) {}
 
-  /** Notes the version of a record, and with it all before. Merges are ours alone. */
+  /**
+   * Notes the version of a record, and with it all before. Merges are ours alone.
+   * Where it fails the intent of the write is still there, and the sweeper notes it.
+   */
   async note(record: StoredRecord): Promise<void> {
-    if (record.object === 'merges') return;
-    for (;;) {
-      const startedAt = Date.now();
-      await this.outbox.add(record, record.version, startedAt);
-      if (Date.now() - startedAt < NOTED_WITHIN_MS) return;
+    const { organizationId, object, id, version, updatedAt } = record;
+    if (object === 'merges') return;
+    for (let isInTime = false; !isInTime;) {
+      // Not by the clock: that may be set meanwhile.
+      const began = performance.now();
+      await this.outbox.add({ organizationId, object, id, version, at: updatedAt }, Date.now());
+      isInTime = performance.now() - began < NOTED_WITHIN_MS;
     }
   }
 
-  /** What is noted in some windows, and whether there is more than that. */
-  list(shard: number, windows: readonly Date[]): Promise<{ rows: OutboxRow[]; more: boolean }> {
-    return this.outbox.list(shard, windows);
+  /** The first rows of a window, or those behind a row; and whether there may be more. */
+  list(
+    shard: number,
+    window: Date,
+    after?: OutboxRow,
+  ): Promise<{ rows: OutboxRow[]; more: boolean }> {
+    return this.outbox.list(shard, window, after);
   }
 
-  /** Forgets what is in the log. */
-  remove(rows: readonly OutboxRow[]): Promise<void> {
-    return this.outbox.remove(rows);
+  /** How many rows a window has: until it is cleared there are never fewer than before. */
+  count(shard: number, window: Date): Promise<number> {
+    return this.outbox.count(shard, window);
   }
 
-  /** Notes it in a window to come instead. */
+  /** Forgets a window that is over, and in the log. */
+  clear(shard: number, window: Date): Promise<void> {
+    return this.outbox.clear(shard, window);
+  }
+
+  /** Notes it in a window to come as well. */
   async postpone(rows: readonly OutboxRow[]): Promise<void> {
-    for (const row of rows) await this.outbox.add(row, row.version, Date.now() + POSTPONE_MS);
-    await this.outbox.remove(rows);
+    for (const row of rows) await this.outbox.add(row, Date.now() + POSTPONE_MS);
   }
 
   /** The events of a record from a version on, in their order. Those of a purged record are gone. */
   async eventsFrom(key: RecordKey, version: number): Promise<ChangeEvent[]> {
-    const events: ChangeEvent[] = [];
-    for (let before = new Date(8.64e15); ;) {
-      const page = await this.records.listEvents(key, before, EVENTS_AT_ONCE);
-      events.push(...page.filter((event) => event.version >= version));
-      const last = page.at(-1);
-      if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events.reverse();
-      before = last.at;
-    }
+    return (await this.records.listEventsSince(key, version)).reverse();
   }
 
   /** The events of a record from one moment to another, both included; at most `size`. */
