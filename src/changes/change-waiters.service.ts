@@ -29,7 +29,14 @@ export class ChangeWaiters implements BeforeApplicationShutdown {
   private count = 0;
   private isStopping = false;
 
+  private readonly others: ((organizationId: string) => void)[] = [];
+
   constructor(private readonly log: ChangeLog) {}
+
+  /** Has somebody told whenever this process has put something into a log. Other processes may, too. */
+  alsoTell(other: (organizationId: string) => void): void {
+    this.others.push(other);
+  }
 
   /**
    * Returns when there is something at a position, when the time is over, when the caller has gone,
@@ -74,6 +81,11 @@ export class ChangeWaiters implements BeforeApplicationShutdown {
 
   /** There is something new, it seems: look at once. */
   notify(organizationId: string): void {
+    for (const tell of this.others) tell(organizationId);
+    this.wake(organizationId);
+  }
+
+  private wake(organizationId: string): void {
     const queue = this.queues.get(organizationId);
     if (queue) void this.look(organizationId, queue);
   }
@@ -91,7 +103,7 @@ export class ChangeWaiters implements BeforeApplicationShutdown {
       return;
     }
     const timer = setInterval(() => {
-      this.notify(organizationId);
+      this.wake(organizationId);
     }, LOOK_EVERY_MS);
     this.queues.set(organizationId, { waiters: new Set([waiter]), timer, isLooking: false });
   }

@@ -28,6 +28,6 @@ import { Sequencer } from './sequencer.service';
     ChangesService,
     ChangesEraser,
   ],
-  exports: [ChangeReader],
+  exports: [ChangeReader, ChangeWaiters],
 })
 export class ChangesModule {}

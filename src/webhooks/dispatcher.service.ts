@@ -1,17 +1,15 @@
-import {
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnApplicationShutdown,
-} from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { PinoLogger } from 'nestjs-pino';
-import { BackgroundWorker } from '../cassandra/background-worker';
+import { BackgroundWorker, ShardWorkers } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
 import { ChangeReader } from '../changes/change-reader.service';
+import { ChangeWaiters } from '../changes/change-waiters.service';
+import { groupBy } from '../common/group-by';
 import { inParallel } from '../common/in-parallel';
 import type { AppConfig } from '../config/app-config';
-import { OUTBOX_SHARDS } from '../records/writing/outbox-windows';
+import { OUTBOX_SHARDS, outboxShardOf } from '../records/writing/outbox-windows';
 import { DeliveriesRepository } from './deliveries.repository';
 import { DeliverySlots } from './delivery-slots';
 import { HookRunner, type RunnerParts } from './hook-runner';
@@ -22,8 +20,10 @@ import { WebhooksRepository } from './webhooks.repository';
 import { WebhooksService } from './webhooks.service';
 
 const ROUND_MS = 400;
-/** How often is looked at what webhooks there are. */
-const LIST_EVERY_MS = 2000;
+/** How often is looked whether logs have got longer by another process, or webhooks were changed. */
+const POLL_EVERY_MS = 2000;
+/** Whoever has changed a webhook may have died before it could mark that. */
+const LIST_EVERY_MS = 60_000;
 const LONGEST_RETRY_MS = 6 * 3_600_000;
 const AT_ONCE = 16;
 /** Deliveries under way, of a process and of an organization in it. */
@@ -34,6 +34,9 @@ type Parts = Omit<RunnerParts, 'stop' | 'check'>;
 
 class ShardDispatcher extends BackgroundWorker {
   private readonly runners = new Map<string, HookRunner>();
+  /** By organization, as of the last look at its webhooks. */
+  private readonly marks = new Map<string, string>();
+  private polledAt = 0;
   private listedAt = 0;
 
   constructor(
@@ -56,13 +59,29 @@ class ShardDispatcher extends BackgroundWorker {
     await Promise.all([...this.runners.values()].map((runner) => runner.idle()));
   }
 
+  /** The log of an organization has got longer. */
+  tell(organizationId: string): void {
+    const runners = this.runnersOf(organizationId);
+    for (const runner of runners) runner.tellNews();
+    if (runners.length > 0) this.wake();
+  }
+
   protected async round(lease: Lease, first: boolean): Promise<void> {
+    const now = Date.now();
     if (first) {
       // What another process has done since is not what this one remembers.
       await this.idle();
       this.runners.clear();
     }
-    if (first || Date.now() - this.listedAt >= LIST_EVERY_MS) await this.listAll(lease);
+    if (first || now - this.listedAt >= LIST_EVERY_MS) {
+      this.marks.clear();
+      this.listedAt = now;
+    }
+    if (first || now - this.polledAt >= POLL_EVERY_MS) {
+      await this.listChanged(lease);
+      await this.lookAtHeads();
+      this.polledAt = now;
+    }
     await inParallel(this.runners.values(), AT_ONCE, async (runner) => {
       if (this.stopping.signal.aborted) return;
       lease.check();
@@ -72,26 +91,52 @@ class ShardDispatcher extends BackgroundWorker {
         this.parts.report(error, runner.webhook);
       }
     });
+    for (const [id, runner] of this.runners) {
+      if (!runner.hasEnded) continue;
+      this.runners.delete(id);
+      // It may have been enabled again meanwhile: two at once would not keep the order.
+      this.marks.delete(runner.webhook.organizationId);
+    }
   }
 
-  private async listAll(lease: Lease): Promise<void> {
-    const known = new Set<string>();
-    const organizations = await this.webhooks.organizations(this.shard);
-    await inParallel(organizations, AT_ONCE, async (organizationId) => {
+  /** Takes in the webhooks of organizations where something was changed. */
+  private async listChanged(lease: Lease): Promise<void> {
+    const marks = await this.webhooks.organizations(this.shard);
+    const changed = [...marks].filter(([id, mark]) => this.marks.get(id) !== mark);
+    await inParallel(changed, AT_ONCE, async ([organizationId, mark]) => {
       const { webhooks } = await this.webhooks.list(organizationId);
-      for (const webhook of webhooks.filter(({ enabled }) => enabled)) {
-        known.add(webhook.id);
-        const runner = this.runners.get(webhook.id);
-        // One that was ended is not begun again before nothing of it is under way.
-        if (runner) runner.webhook = webhook;
-        else this.runners.set(webhook.id, this.runnerUnder(lease, webhook));
+      const enabled = webhooks.filter((webhook) => webhook.enabled);
+      for (const webhook of enabled) {
+        const runner = this.runners.get(webhook.id) ?? this.runnerUnder(lease, webhook);
+        this.runners.set(webhook.id, runner);
+        runner.webhook = webhook;
+        runner.askAgain();
       }
+      const ended = this.runnersOf(organizationId).filter(
+        ({ webhook }) => !enabled.some(({ id }) => id === webhook.id),
+      );
+      for (const runner of ended) runner.end();
+      this.marks.set(organizationId, mark);
     });
-    for (const [id, runner] of this.runners) {
-      if (!known.has(id)) runner.end();
-      if (runner.hasEnded) this.runners.delete(id);
+    // What is not there any more was erased.
+    for (const runner of this.runners.values()) {
+      if (!marks.has(runner.webhook.organizationId)) runner.end();
     }
-    this.listedAt = Date.now();
+  }
+
+  /** One look for all webhooks of an organization: where nothing has come none of them reads. */
+  private async lookAtHeads(): Promise<void> {
+    const byOrganization = groupBy(this.runners.values(), ({ webhook }) => webhook.organizationId);
+    await inParallel(byOrganization, AT_ONCE, async ([organizationId, runners]) => {
+      const head = await this.parts.reader.head(organizationId);
+      for (const runner of runners) if (runner.isBehind(head)) runner.tellNews();
+    });
+  }
+
+  private runnersOf(organizationId: string): HookRunner[] {
+    return [...this.runners.values()].filter(
+      ({ webhook }) => webhook.organizationId === organizationId,
+    );
   }
 
   private runnerUnder(lease: Lease, webhook: Webhook): HookRunner {
@@ -105,8 +150,7 @@ class ShardDispatcher extends BackgroundWorker {
 
 /** Sends changes to webhooks: each shard of organizations is done by one process at a time. */
 @Injectable()
-export class Dispatcher implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly shards: ShardDispatcher[];
+export class Dispatcher extends ShardWorkers<ShardDispatcher> {
   private readonly sender: WebhookSender;
 
   constructor(
@@ -115,17 +159,18 @@ export class Dispatcher implements OnApplicationBootstrap, OnApplicationShutdown
     deliveries: DeliveriesRepository,
     service: WebhooksService,
     reader: ChangeReader,
+    waiters: ChangeWaiters,
     cassandra: CassandraService,
     logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
     const { allowPrivate, firstRetryMs, giveUpMs } = config.get('webhooks', { infer: true });
-    this.sender = new WebhookSender(allowPrivate);
+    const sender = new WebhookSender(allowPrivate);
     const parts: Parts = {
       reader,
       pending,
       deliveries,
-      sender: this.sender,
+      sender,
       slots: new DeliverySlots(DELIVERIES_MAX, DELIVERIES_OF_ORGANIZATION_MAX),
       retry: { firstMs: firstRetryMs, longestMs: LONGEST_RETRY_MS, giveUpMs },
       secretsOf: (webhook) => service.secretsOf(webhook),
@@ -136,18 +181,18 @@ export class Dispatcher implements OnApplicationBootstrap, OnApplicationShutdown
       },
     };
     const enabled = config.get('workers', { infer: true });
-    this.shards = Array.from(
-      { length: OUTBOX_SHARDS },
-      (_, shard) => new ShardDispatcher(shard, webhooks, parts, enabled, cassandra, logger),
+    super(
+      OUTBOX_SHARDS,
+      (shard) => new ShardDispatcher(shard, webhooks, parts, enabled, cassandra, logger),
     );
+    this.sender = sender;
+    waiters.alsoTell((organizationId) => {
+      this.workers[outboxShardOf(organizationId)]?.tell(organizationId);
+    });
   }
 
-  onApplicationBootstrap(): void {
-    for (const shard of this.shards) shard.onApplicationBootstrap();
-  }
-
-  async onApplicationShutdown(): Promise<void> {
-    await Promise.all(this.shards.map((shard) => shard.onApplicationShutdown()));
+  override async onApplicationShutdown(): Promise<void> {
+    await super.onApplicationShutdown();
     this.sender.close();
   }
 }

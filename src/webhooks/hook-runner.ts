@@ -3,10 +3,13 @@ import { toChangeDto } from '../changes/changes.dto';
 import type { Change } from '../changes/change';
 import type { DeliveriesRepository } from './deliveries.repository';
 import type { DeliverySlots } from './delivery-slots';
+import { EndpointHealth, pauseAfter, type RetryPolicy } from './endpoint-health';
+import { OF_RECORD_MAX, PendingEvents, recordOf } from './pending-events';
 import type { PendingRepository } from './pending.repository';
 import {
   AGAIN_CHUNK,
   chunkOf,
+  firstOf,
   isWanted,
   type Pending,
   signedHeaders,
@@ -15,20 +18,10 @@ import {
 import type { Outcome, WebhookSender } from './webhook-sender';
 
 const AT_ONCE = 4;
-const PENDING_MAX = 1000;
-/** Of one chunk; all that were read while there was room for more. */
-const LOAD_SIZE = PENDING_MAX * 2;
 const READ_SIZE = 100;
-/** After so many failures in a row an endpoint gets one delivery at a time, when its pause is over. */
-const FAILING_AFTER = 3;
-/** How often is looked for what is to be sent again by hand. */
+/** Of one look for what is to be sent again by hand, and how often to look while some have to wait. */
+const AGAIN_SIZE = 1000;
 const AGAIN_EVERY_MS = 2000;
-
-export interface RetryPolicy {
-  firstMs: number;
-  longestMs: number;
-  giveUpMs: number;
-}
 
 export interface RunnerParts {
   reader: ChangeReader;
@@ -49,30 +42,50 @@ export interface RunnerParts {
 
 /** Sends the events of one webhook: those of a record in their order, others beside each other. */
 export class HookRunner {
-  private readonly pending = new Map<number, Pending>();
+  private readonly events = new PendingEvents();
   private readonly sending = new Set<number>();
   private readonly underWay = new Set<Promise<void>>();
   private readonly ending = new AbortController();
   private readonly stop: AbortSignal;
   private next: number | undefined;
-  private failures = 0;
-  private failingSince: Date | null = null;
-  private probeAt = 0;
+  private hasNews = true;
+  private isAskedAgain = true;
   private lookedAt = 0;
+  private readonly health: EndpointHealth;
+  private failingSince: Date | null = null;
 
   constructor(
     public webhook: Webhook,
     private readonly parts: RunnerParts,
   ) {
+    this.health = new EndpointHealth(parts.retry);
     this.stop = AbortSignal.any([parts.stop, this.ending.signal]);
   }
 
-  /** Takes in what is new, and begins what is due. Does not wait for answers. */
+  /** The log has got longer, it seems. */
+  tellNews(): void {
+    this.hasNews = true;
+  }
+
+  /** Something is to be sent again by hand, it seems. */
+  askAgain(): void {
+    this.isAskedAgain = true;
+    this.lookedAt = 0;
+  }
+
+  /** Whether the log goes on behind what was read of it. */
+  isBehind(head: number): boolean {
+    return this.next !== undefined && this.next < head;
+  }
+
+  /** Takes in what is new, if it was told of any, and begins what is due. Does not wait for answers. */
   async step(): Promise<void> {
     if (this.stop.aborted) return;
     if (this.next === undefined) await this.load();
-    if (Date.now() - this.lookedAt >= AGAIN_EVERY_MS) await this.lookForAgain();
-    await this.readOn();
+    if (this.isAskedAgain && Date.now() - this.lookedAt >= AGAIN_EVERY_MS)
+      await this.lookForAgain();
+    for (const [record, position] of this.events.starved()) await this.takeBack(record, position);
+    if (this.hasNews) await this.readOn();
     this.beginDue();
   }
 
@@ -92,56 +105,72 @@ export class HookRunner {
   }
 
   private async load(): Promise<void> {
-    const progress = await this.parts.pending.progress(this.webhook);
+    const { pending } = this.parts;
+    const progress = await pending.progress(this.webhook);
     if (!progress) throw new Error('A webhook does not know where to read');
-    const last = chunkOf(Math.max(progress.nextPosition - 1, 0));
-    for (let chunk = progress.pendingChunk; chunk <= last; chunk++) {
-      for (const one of await this.parts.pending.list(this.webhook, chunk, LOAD_SIZE)) {
-        this.pending.set(one.position, one);
-      }
+    const { pendingChunk, nextPosition } = progress;
+    for await (const page of pending.walk(this.webhook, firstOf(pendingChunk), nextPosition)) {
+      for (const one of page) this.events.add(one);
     }
     this.failingSince = progress.failingSince;
-    this.next = progress.nextPosition;
+    this.next = nextPosition;
   }
 
   private async lookForAgain(): Promise<void> {
-    const found = await this.parts.pending.list(this.webhook, AGAIN_CHUNK, LOAD_SIZE);
-    for (const one of found.filter(({ position }) => !this.pending.has(position))) {
-      this.pending.set(one.position, one);
-      // Whoever asks for it believes that the endpoint is well again.
-      this.probeAt = 0;
-    }
+    const found = await this.parts.pending.list(this.webhook, AGAIN_CHUNK, 0, AGAIN_SIZE);
+    const news = found.filter(({ position }) => this.events.chunkAt(position) === undefined);
+    for (const one of news) this.events.put(one);
+    // Whoever asks for it believes that the endpoint is well again.
+    if (news.length > 0) this.health.endPause();
     this.lookedAt = Date.now();
+    // One that is on its way anyhow has to be done first.
+    this.isAskedAgain = found.some(
+      ({ position, chunk }) => this.events.chunkAt(position) !== chunk,
+    );
+  }
+
+  /** Has the events of a record in memory again that there was no room for. */
+  private async takeBack(record: string, from: number): Promise<void> {
+    const found: Pending[] = [];
+    for await (const page of this.parts.pending.walk(this.webhook, from, this.next ?? 0)) {
+      found.push(...page.filter((one) => recordOf(one) === record));
+      if (found.length > OF_RECORD_MAX) break;
+    }
+    this.events.takeBack(record, found);
   }
 
   private async readOn(): Promise<void> {
     const { pending, reader } = this.parts;
-    while (this.pending.size < PENDING_MAX && !this.stop.aborted) {
+    while (!this.stop.aborted) {
+      if (this.events.isFull(this.health.isFailing)) return;
+      // Before it is read: somebody may tell meanwhile.
+      this.hasNews = false;
       const from = this.next ?? 0;
-      const page = await reader.read(this.webhook.organizationId, from, READ_SIZE);
-      if (page.next === from) return;
-      const now = new Date();
-      const wanted = page.changes
-        .filter(({ object, event }) => isWanted(this.webhook, object, event.kind))
-        .map(({ position, object, id, version, at }) => ({
-          chunk: chunkOf(position),
-          position,
-          object,
-          id,
-          version,
-          at,
-          attempts: 0,
-          firstAt: now,
-          nextAt: now,
-        }));
-      this.parts.check();
-      await pending.put(this.webhook, wanted);
-      for (const one of wanted) this.pending.set(one.position, one);
-      const chunks = [...this.pending.values()].map(({ chunk }) => chunk);
-      const first = Math.min(chunkOf(page.next), ...chunks.filter((chunk) => chunk >= 0));
-      await pending.move(this.webhook, page.next, first);
-      this.next = page.next;
+      try {
+        const page = await reader.read(this.webhook.organizationId, from, READ_SIZE);
+        if (page.next === from) return;
+        this.hasNews = true;
+        const wanted = this.wantedOf(page.changes);
+        this.parts.check();
+        await pending.put(this.webhook, wanted);
+        for (const one of wanted) this.events.add(one);
+        await pending.move(this.webhook, page.next, chunkOf(this.events.first() ?? page.next));
+        this.next = page.next;
+      } catch (error) {
+        this.hasNews = true;
+        throw error;
+      }
     }
+  }
+
+  private wantedOf(changes: readonly Change[]): Pending[] {
+    const now = new Date();
+    return changes
+      .filter(({ object, event }) => isWanted(this.webhook, object, event.kind))
+      .map(({ position, object, id, version, at }) => {
+        const pointer = { position, object, id, version, at };
+        return { ...pointer, chunk: chunkOf(position), attempts: 0, firstAt: now, nextAt: now };
+      });
   }
 
   private readonly beginDue = (): void => {
@@ -156,20 +185,18 @@ export class HookRunner {
   /** The first event of each record that is due, as many as may be on their way at once. */
   private due(): Pending[] {
     const now = Date.now();
-    const isFailing = this.failures >= FAILING_AFTER;
-    if (isFailing && this.probeAt > now) return [];
+    const { isFailing, isPaused } = this.health;
     const room = (isFailing ? 1 : AT_ONCE) - this.sending.size;
-    if (room <= 0) return [];
-    const seen = new Set<string>();
-    const due: Pending[] = [];
-    for (const one of [...this.pending.values()].sort((a, b) => a.position - b.position)) {
-      const record = `${one.object} ${one.id}`;
-      if (seen.has(record)) continue;
-      seen.add(record);
-      const isDue = one.nextAt.getTime() <= now || isFailing;
-      if (due.length < room && isDue && !this.sending.has(one.position)) due.push(one);
+    if (room <= 0 || isPaused) return [];
+    const idle = this.events.firsts().filter(({ position }) => !this.sending.has(position));
+    // A probe is the one that has waited longest: one that always fails must not stand for all.
+    if (isFailing) {
+      return idle.sort((a, b) => a.nextAt.getTime() - b.nextAt.getTime()).slice(0, 1);
     }
-    return due;
+    return idle
+      .filter(({ nextAt }) => nextAt.getTime() <= now)
+      .sort((a, b) => a.position - b.position)
+      .slice(0, room);
   }
 
   private begin(one: Pending): void {
@@ -221,23 +248,24 @@ export class HookRunner {
     await deliveries.put(this.webhook, { ...one, ...tried });
     await this.noteOutcome(one, outcome);
     if (status === 'pending') {
-      const pause = Math.min(retry.firstMs * 2 ** (one.attempts - 1), retry.longestMs);
-      const nextAt = new Date(now + pause * (0.5 + Math.random()));
-      this.probeAt = nextAt.getTime();
+      const nextAt = new Date(now + pauseAfter(one.attempts, retry));
       const again = { ...one, nextAt };
       await pending.put(this.webhook, [again]);
-      this.pending.set(one.position, again);
-      return;
+      this.events.put(again);
+    } else {
+      await this.forget(one);
     }
-    await this.forget(one);
-    if (isOver && now - (this.failingSince?.getTime() ?? now) >= retry.giveUpMs) {
+    if (!outcome.ok && now - (this.failingSince?.getTime() ?? now) >= retry.giveUpMs) {
       await this.parts.giveUp(this.webhook);
+      this.end();
     }
   }
 
   /** Keeps since when the endpoint fails: the clock goes on over the end of a process. */
   private async noteOutcome(one: Pending, { ok }: Outcome): Promise<void> {
-    this.failures = ok ? 0 : this.failures + 1;
+    if (ok && this.health.isFailing) this.events.hurry();
+    if (ok) this.health.succeeded();
+    else this.health.failed(recordOf(one));
     if (ok === (this.failingSince === null)) return;
     this.failingSince = ok ? null : one.firstAt;
     await this.parts.pending.setFailingSince(this.webhook, this.failingSince);
@@ -245,7 +273,7 @@ export class HookRunner {
 
   private async forget(one: Pending): Promise<void> {
     await this.parts.pending.remove(this.webhook, one);
-    this.pending.delete(one.position);
+    this.events.remove(one);
   }
 }
 

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
-import type { Pending, Progress, Webhook } from './webhook';
+import { chunkOf, firstOf, type Pending, type Progress, type Webhook } from './webhook';
+
+const PAGE = 1000;
 
 interface Long {
   toString(): string;
@@ -48,7 +50,7 @@ const eraseProgress = defineQuery(
 const list = defineQuery<PointerRow & { next_at: Date }>(
   'webhook_pending.list',
   `SELECT position, object, record_id, version, at, attempts, first_at, next_at
-   FROM webhook_pending WHERE ${HOOK} AND chunk = :chunk LIMIT :size`,
+   FROM webhook_pending WHERE ${HOOK} AND chunk = :chunk AND position >= :position LIMIT :size`,
 );
 const put = defineQuery(
   'webhook_pending.put',
@@ -99,9 +101,20 @@ export class PendingRepository {
     await this.cassandra.run(setFailing, { ...keyOf(key), since });
   }
 
-  async list(key: Key, chunk: number, size: number): Promise<Pending[]> {
-    const rows = await this.cassandra.page(list, { ...keyOf(key), chunk }, size);
+  /** Those of a chunk, from a position on. */
+  async list(key: Key, chunk: number, position: number, size: number): Promise<Pending[]> {
+    const rows = await this.cassandra.page(list, { ...keyOf(key), chunk, position }, size);
     return rows.map((row) => ({ ...toPointer(row), chunk, nextAt: row.next_at }));
+  }
+
+  /** Page by page, those from one position to another, that one not included. */
+  async *walk(key: Key, from: number, to: number): AsyncGenerator<Pending[]> {
+    for (let position = from; position < to;) {
+      const page = await this.list(key, chunkOf(position), position, PAGE);
+      yield page.filter((one) => one.position < to);
+      const last = page.length === PAGE ? page.at(-1) : undefined;
+      position = last ? last.position + 1 : firstOf(chunkOf(position) + 1);
+    }
   }
 
   async put(key: Key, all: readonly Pending[]): Promise<void> {

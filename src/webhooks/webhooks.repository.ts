@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
 import type { ChangeObject } from '../changes/change';
@@ -47,13 +48,13 @@ const erase = defineQuery(
   'webhooks.erase',
   'DELETE FROM webhooks USING TIMESTAMP :microseconds WHERE organization_id = :organization_id',
 );
-const addShard = defineQuery(
-  'webhook_shards.add',
-  'INSERT INTO webhook_shards (shard, organization_id) VALUES (:shard, :organization_id)',
+const mark = defineQuery(
+  'webhook_shards.mark',
+  'INSERT INTO webhook_shards (shard, organization_id, mark) VALUES (:shard, :organization_id, :mark)',
 );
-const listShard = defineQuery<{ organization_id: string }>(
+const listShard = defineQuery<{ organization_id: string; mark: { toString(): string } }>(
   'webhook_shards.list',
-  'SELECT organization_id FROM webhook_shards WHERE shard = :shard LIMIT :size',
+  'SELECT organization_id, mark FROM webhook_shards WHERE shard = :shard LIMIT :size',
 );
 const removeShard = defineQuery(
   'webhook_shards.remove',
@@ -78,12 +79,19 @@ export class WebhooksRepository {
   }
 
   async insert(webhook: Webhook): Promise<void> {
-    const shard = outboxShardOf(webhook.organizationId);
-    await this.cassandra.run(addShard, { shard, organization_id: webhook.organizationId });
+    // Before it is there: whatever is found under an organization leads from here.
+    await this.mark(webhook.organizationId);
     // The id is new: whatever stands there is this one.
     await this.cassandra.lwt([{ query: insert, params: params(webhook) }], () =>
       Promise.resolve(true),
     );
+    await this.mark(webhook.organizationId);
+  }
+
+  /** Tells those who send that something has been changed: its webhooks, or what is to be sent again. */
+  async mark(organizationId: string): Promise<void> {
+    const shard = outboxShardOf(organizationId);
+    await this.cassandra.run(mark, { shard, organization_id: organizationId, mark: randomId() });
   }
 
   /** Writes a webhook over its version before. False: another one has been written meanwhile. */
@@ -103,10 +111,10 @@ export class WebhooksRepository {
     await this.cassandra.run(removeShard, { shard, organization_id: organizationId });
   }
 
-  /** The organizations of a shard that have, or had, webhooks. */
-  async organizations(shard: number): Promise<string[]> {
+  /** The organizations of a shard that have, or had, webhooks, with a mark that changes with them. */
+  async organizations(shard: number): Promise<Map<string, string>> {
     const rows = await this.cassandra.page(listShard, { shard }, SHARD_SIZE);
-    return rows.map((row) => row.organization_id);
+    return new Map(rows.map((row) => [row.organization_id, row.mark.toString()]));
   }
 
   private async isStored({ organizationId, id, version, secret }: Webhook, state: string) {
@@ -119,7 +127,9 @@ export class WebhooksRepository {
     const columns = changeable(webhook);
     const values = { ...columns, state, former: webhook.version - 1 };
     const isMine = () => this.isStored(webhook, state);
-    return (await this.cassandra.lwt([{ query: update, params: values }], isMine)).applied;
+    const { applied } = await this.cassandra.lwt([{ query: update, params: values }], isMine);
+    if (applied) await this.mark(webhook.organizationId);
+    return applied;
   }
 }
 

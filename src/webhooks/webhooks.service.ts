@@ -184,6 +184,7 @@ export class WebhooksService implements OwnedData, OnModuleInit {
     const again = { ...found, attempts: 0, firstAt: now, lastAt: now, status: 'pending' as const };
     await this.sent.put(webhook, again);
     await this.pending.put(webhook, [{ ...again, chunk: AGAIN_CHUNK, nextAt: now }]);
+    await this.webhooks.mark(webhook.organizationId);
     return again;
   }
 

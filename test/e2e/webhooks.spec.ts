@@ -112,6 +112,31 @@ describe('Webhooks', () => {
   }, 150_000);
 });
 
+describe('An event that an endpoint never takes', () => {
+  prepare('72h');
+
+  it('holds back only those of its record, however many they are', async () => {
+    await newHook();
+    let isRefused = true;
+    receiver.answerTo = ({ data }) => (data.object === 'companies' && isRefused ? 500 : 200);
+    const bad = await crm.create('companies', { name: 'Bad' });
+    for (let round = 0; round < 70; round++) {
+      await crm.patch('companies', bad.id, { name: `Bad ${String(round)}` });
+    }
+    // Failures in a row, and nothing else: as of an endpoint that takes nothing at all.
+    await receiver.until(4);
+    const good = await crm.create('contacts', { last_name: 'Good' });
+    const since = Date.now();
+    while (receiver.versionsOf(good.id).length === 0) await sleep(50);
+    expect(Date.now() - since).toBeLessThan(10_000);
+    expect(receiver.versionsOf(bad.id)).toEqual([1]);
+    isRefused = false;
+    const versions = Array.from({ length: 71 }, (_, index) => index + 1);
+    while (receiver.versionsOf(bad.id).length < versions.length) await sleep(100);
+    expect(receiver.versionsOf(bad.id)).toEqual(versions);
+  }, 150_000);
+});
+
 describe('A webhook that fails for too long', () => {
   prepare('4s');
 

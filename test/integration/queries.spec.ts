@@ -39,8 +39,8 @@ const WITHOUT_ORGANIZATION = [
   'sweeps.put',
   'system.ping',
   // Read by the dispatcher, which works for all of them.
-  'webhook_shards.add',
   'webhook_shards.list',
+  'webhook_shards.mark',
   // Read by the sweeper, which works for all of them.
   'write_intents.insert',
   'write_intents.list',

@@ -13,6 +13,8 @@ export class Receiver {
   readonly received: Received[] = [];
   /** What it answers: a status, or nothing at all. */
   answer: (index: number) => number | undefined = () => 200;
+  /** Instead, by what came. */
+  answerTo?: (event: Received['event']) => number;
   /** How long it takes to answer. */
   delayMs = 0;
   private readonly server: Server;
@@ -24,7 +26,7 @@ export class Receiver {
       request.on('end', () => {
         const event = JSON.parse(body) as Received['event'];
         this.received.push({ headers: request.headers, body, event });
-        const status = this.answer(this.received.length - 1);
+        const status = this.answerTo?.(event) ?? this.answer(this.received.length - 1);
         if (status === undefined) return;
         if (status === 302) response.setHeader('Location', '/elsewhere');
         setTimeout(() => response.writeHead(status).end('no business of anybody'), this.delayMs);
