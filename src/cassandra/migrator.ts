@@ -120,6 +120,19 @@ async function connectToKeyspace(config: AppConfig['cassandra'], log: Log): Prom
   }
 }
 
+/**
+ * A run that was cut off may have got as far as this. Tables are created IF NOT EXISTS; for columns
+ * there is no such word in all versions.
+ */
+async function executeOnce(client: Client, statement: string): Promise<void> {
+  try {
+    await executeDdl(client, statement);
+  } catch (error) {
+    const isThere = /already exists|conflicts with an existing column/.test(String(error));
+    if (!isThere || !/^ALTER TABLE \w+ ADD /i.test(statement)) throw error;
+  }
+}
+
 async function apply(client: Client, migration: Migration, done: number, log: Log, lease: Lease) {
   const startedAt = new Date();
   const write = (state: HistoryRow['state'], statementsDone: number) => {
@@ -141,7 +154,7 @@ async function apply(client: Client, migration: Migration, done: number, log: Lo
     if (index < done) continue;
     lease.check();
     await write('running', index);
-    await executeDdl(client, statement);
+    await executeOnce(client, statement);
   }
   lease.check();
   await write('done', migration.statements.length);

@@ -133,8 +133,9 @@ export class ChangeSequencer {
     const pointers: Pointer[] = [];
     for (let version = known + 1; version <= wanted; version++) {
       const row = byVersion.get(version);
-      // A row says "up to this version": there may be none of one before.
-      if (!row) return this.pointersFrom(rows, known + 1);
+      // A row says "up to this version": there may be none of one before, and none has a time that
+      // a process of an older release has written.
+      if (!row?.at) return this.pointersFrom(rows, known + 1);
       pointers.push({ object: row.object, id: row.id, version, at: row.at });
     }
     return pointers;

@@ -134,6 +134,28 @@ describe('The migrator', () => {
     await admin.execute(`SELECT k FROM ${keyspace}.c`);
   });
 
+  it('adds a column that a run has added which was cut off before it could say so', async () => {
+    const keyspace = fresh();
+    const config = configOf(keyspace);
+    const create = 'CREATE TABLE IF NOT EXISTS a (k int PRIMARY KEY)';
+    const files = [migration(1, create, 'ALTER TABLE a ADD b int', 'ALTER TABLE a ADD c int')];
+    await migrate(
+      config,
+      quiet,
+      [migration(1, create)].map((one) => ({ ...one, ...files[0], statements: [create] })),
+    );
+    await admin.execute(
+      `UPDATE ${keyspace}.schema_migrations SET state = 'running', statements_done = 1
+       WHERE scope = 'schema' AND version = 1`,
+    );
+    await admin.execute(`ALTER TABLE ${keyspace}.a ADD b int`, [], ddl);
+    await migrate(config, quiet, files);
+    expect((await historyOf(keyspace)).map(({ state }) => state)).toEqual(['done']);
+    await admin.execute(`SELECT k, b, c FROM ${keyspace}.a`);
+    const wrong = [...files, migration(2, 'ALTER TABLE nowhere ADD b int')];
+    await expect(migrate(config, quiet, wrong)).rejects.toThrow();
+  });
+
   it('refuses a file that was changed, and a database that is ahead', async () => {
     const keyspace = fresh();
     const config = configOf(keyspace);

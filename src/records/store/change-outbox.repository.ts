@@ -9,8 +9,8 @@ const PAGE = 1000;
 /** A version that is committed and may not be in the log of changes. */
 export interface OutboxRow extends RecordKey {
   version: number;
-  /** When the version was written: its place in the history of the record. */
-  at: Date;
+  /** When the version was written: its place in the history. Null: noted by an older release. */
+  at: Date | null;
 }
 
 interface Row {
@@ -18,7 +18,7 @@ interface Row {
   object: string;
   record_id: { toString(): string };
   version: number;
-  at: Date;
+  at: Date | null;
 }
 
 const WINDOW = 'shard = :shard AND window = :window';
