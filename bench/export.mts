@@ -1,10 +1,9 @@
 // What does the server need for exports of a large organization? Memory above idle, and records/s.
 // npm run bench:export -- --contacts 20000
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Login, seed } from './seeded.mts';
-import { startServer } from './server.mts';
+import { residentMb, startServer } from './server.mts';
 
 const MEMORY_MAX_MB = 150;
 const SAMPLE_MS = 20;
@@ -13,11 +12,6 @@ const { values } = parseArgs({ options: { contacts: { type: 'string', default: '
 const large = await seed(values.contacts);
 const small = await seed('200');
 const server = await startServer({ WORKERS: 'off' });
-
-function residentMb(): number {
-  const status = readFileSync(`/proc/${String(server.child.pid)}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
 
 async function signIn(login: Login): Promise<string> {
   const response = await fetch(`${server.url}/api/auth/login`, {
@@ -56,13 +50,13 @@ try {
   // What is loaded and compiled once is not the memory of an export.
   for (const [method, path] of Object.values(kinds)) await read(warm, method, path);
   await sleep(5000);
-  const idle = residentMb();
+  const idle = residentMb(server);
   const rows: Record<string, object> = {};
   for (const [name, [method, path, times]] of Object.entries(kinds)) {
     await sleep(3000);
     let peak = 0;
     const sampler = setInterval(() => {
-      peak = Math.max(peak, residentMb());
+      peak = Math.max(peak, residentMb(server));
     }, SAMPLE_MS);
     const began = performance.now();
     const readers = Array.from({ length: times }, () => read(token, method, path));

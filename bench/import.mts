@@ -1,20 +1,14 @@
 // How fast a file is imported, and what the server needs for it: rows/s, and memory above idle.
 // ROWS=100000 npm run bench:import
-import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { percentile, startServer } from './server.mts';
+import { showTables } from './database.mts';
+import { percentile, residentMb, startServer } from './server.mts';
 
 const ROWS = Number(process.env.ROWS ?? 100_000);
 const MEMORY_MAX_MB = 150;
 
-function residentMb(pid: number): number {
-  const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
-
 const server = await startServer({ WORKERS: 'on' });
-const pid = server.child.pid ?? 0;
 
 async function call(path: string, options: RequestInit, token?: string) {
   const headers = new Headers(options.headers);
@@ -46,7 +40,7 @@ async function importFile(token: string, rows: number) {
     const asked = performance.now();
     const job = await call(`/api/v1/jobs/${String(id)}`, {}, token);
     reads.push(performance.now() - asked);
-    peak = Math.max(peak, residentMb(pid));
+    peak = Math.max(peak, residentMb(server));
     if (job.status !== 'queued' && job.status !== 'running') {
       const { counts } = job.progress as { counts: Record<string, number> };
       const seconds = (performance.now() - uploaded) / 1000;
@@ -67,7 +61,7 @@ try {
   // What is loaded and compiled once is not the memory of an import.
   await importFile(token, 500);
   await sleep(3000);
-  const idle = residentMb(pid);
+  const idle = residentMb(server);
   const result = await importFile(token, ROWS);
   const above = result.peak - idle;
   console.table({
@@ -80,6 +74,7 @@ try {
     'read meanwhile p50 ms': Math.round(percentile(result.reads, 0.5)),
     'read meanwhile p95 ms': Math.round(percentile(result.reads, 0.95)),
   });
+  await showTables();
   if (above > MEMORY_MAX_MB) process.exitCode = 1;
 } finally {
   await server.stop();

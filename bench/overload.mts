@@ -1,11 +1,10 @@
 // What becomes of a server that is asked for three times what it can do, and of everybody else when
 // one organization asks for twenty times its share.
 // npm run bench:overload
-import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { percentile, startServer } from './server.mts';
+import { percentile, residentMb, startServer } from './server.mts';
 
 const SECONDS = Number(process.env.DURATION ?? 10);
 const GOODPUT_MIN = 0.8;
@@ -15,10 +14,6 @@ const ORGANIZATIONS = 10;
 
 // With a line in the log for every request, and without the limits by the minute.
 const server = await startServer({ LOG_LEVEL: 'info' }, [], 'ignore');
-const pid = server.child.pid ?? 0;
-
-const residentMb = () =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))?.[1]) / 1024;
 
 async function newToken(): Promise<string> {
   const response = await fetch(`${server.url}/api/auth/register`, {
@@ -80,11 +75,11 @@ try {
   await load(tokens, { connections: 32, duration: 5 });
 
   const { good: capacity } = await load(tokens, { connections: 40 });
-  const idle = residentMb();
+  const idle = residentMb(server);
   const watch = new AbortController();
   const live = watchLive(watch.signal);
   let peak = 0;
-  const memory = setInterval(() => (peak = Math.max(peak, residentMb())), 200);
+  const memory = setInterval(() => (peak = Math.max(peak, residentMb(server))), 200);
   const flood = await load(tokens, { connections: 600, overallRate: Math.ceil(3 * capacity) });
   clearInterval(memory);
   watch.abort();

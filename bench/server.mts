@@ -1,6 +1,7 @@
 // What every benchmark needs: a server of its own, and percentiles.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -53,6 +54,12 @@ export async function startServer(
   }
   await stop();
   throw new Error('The server does not come up');
+}
+
+/** Memory of a process that is in use right now, in MB. */
+export function residentMb({ child }: Server): number {
+  const status = readFileSync(`/proc/${String(child.pid)}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
 /** The value that a share of all is not above, e.g. 0.95; 0 where there is none. */
