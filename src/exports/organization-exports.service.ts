@@ -5,10 +5,12 @@ import type { Response } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
+import { scopeOf } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import { withOwnDeadline } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
 import { OrganizationsService } from '../organizations/organizations.service';
+import { UsersService } from '../users/users.service';
 import { ExportSlots } from './export-slots.service';
 import { OrganizationFiles } from './organization-files.service';
 import { timed } from './paged';
@@ -36,6 +38,7 @@ export class OrganizationExports {
   constructor(
     private readonly files: OrganizationFiles,
     private readonly organizations: OrganizationsService,
+    private readonly users: UsersService,
     private readonly slots: ExportSlots,
     private readonly audit: AuditService,
     private readonly logger: PinoLogger,
@@ -71,11 +74,12 @@ export class OrganizationExports {
     const { organizationId, userId } = caller;
     const begun = new Date();
     for (const { name, rows } of this.files.of(caller)) {
+      await this.check(caller);
       const summary = { name, rows: 0, bytes: 0, sha256: '' };
       yield { name, chunks: asLines(timed(this.readTimeoutMs, rows), summary) };
       summaries.push(summary);
     }
-    await this.checkOpen(organizationId);
+    await this.check(caller);
     const manifest = {
       format: 'organization-export',
       format_version: FORMAT_VERSION,
@@ -88,12 +92,19 @@ export class OrganizationExports {
     yield { name: 'manifest.json', chunks: whole(`${JSON.stringify(manifest, null, 2)}\n`) };
   }
 
-  /** An organization that is erased meanwhile has not all of its data any more. */
-  private async checkOpen(organizationId: string): Promise<void> {
-    const isOpen = await withOwnDeadline(this.readTimeoutMs, () =>
-      this.organizations.isOpen(organizationId),
+  /**
+   * Whether the caller still may have it: an export can outlive his rights by hours. And an organization
+   * that is erased meanwhile has not all of its data any more.
+   */
+  private async check({ organizationId, userId }: Principal): Promise<void> {
+    const [isOpen, user] = await withOwnDeadline(this.readTimeoutMs, () =>
+      Promise.all([
+        this.organizations.isOpen(organizationId),
+        this.users.findById(organizationId, userId),
+      ]),
     );
-    if (!isOpen) throw new AppError('CONFLICT');
+    const isAllowed = user?.status === 'active' && scopeOf(user, 'organization:export') === 'all';
+    if (!isOpen || !isAllowed) throw new AppError('FORBIDDEN');
   }
 }
 

@@ -391,19 +391,38 @@ describe('The export of an organization', () => {
     expect((await download()).manifest.files).not.toHaveLength(0);
   }, 120_000);
 
-  it('breaks off where the organization is erased meanwhile', async () => {
-    await fill();
-    const answer = await open(admin);
-    expect(answer.statusCode).toBe(200);
-    const erased = await crm.send('delete', 'organization', { confirm: admin.organizationId });
-    expect(erased.status).toBe(202);
-    const parts: Buffer[] = [];
-    const read = async () => {
-      for await (const part of answer) parts.push(part as Buffer);
-    };
-    await expect(read()).rejects.toMatchObject({ code: 'ECONNRESET' });
-    const received = Buffer.concat(parts);
-    expect(received.length).toBeGreaterThan(1_000_000);
-    await expect(filesOf(received)).rejects.toThrow();
-  }, 120_000);
+  it.each([
+    ['the organization is erased', 202],
+    ['its reader is no admin any more', 200],
+  ] as const)(
+    'breaks off where %s meanwhile',
+    async (_what, status) => {
+      await fill();
+      const other = await server.api.newUser(admin, 'admin');
+      const answer = await open(other);
+      expect(answer.statusCode).toBe(200);
+      const parts: Buffer[] = [];
+      const chunks = answer[Symbol.asyncIterator]();
+      const sizeOf = () => parts.reduce((sum, { length }) => sum + length, 0);
+      // Beyond the first files, and far from the last one.
+      const read = async (bytes: number) => {
+        while (sizeOf() < bytes) {
+          const part = await chunks.next();
+          if (part.done) throw new Error('That was all');
+          parts.push(part.value as Buffer);
+        }
+      };
+      await read(300_000);
+      const done =
+        status === 202
+          ? await crm.send('delete', 'organization', { confirm: admin.organizationId })
+          : await crm.send('patch', `users/${other.id}`, { role: 'manager' });
+      expect(done.status).toBe(status);
+      await expect(read(Infinity)).rejects.toMatchObject({ code: 'ECONNRESET' });
+      const received = Buffer.concat(parts);
+      await expect(filesOf(received)).rejects.toThrow();
+      if (status === 200) expect(await exports()).toMatchObject([{ outcome: 'refused' }]);
+    },
+    120_000,
+  );
 });
