@@ -1,17 +1,21 @@
+import { stringify } from 'csv-stringify/sync';
 import type { Job } from '../jobs/job';
 import { type ImportInput, type RowError, type RowResult } from './import';
 
-/** What a spreadsheet would run must stay text; an import takes the quote away again. */
+/**
+ * What a spreadsheet would run must stay text; an import takes the quote away again. Not the quotes
+ * of an export, which marks cells that begin with one: these are the cells of a file as they were,
+ * and must read the same when they are sent again.
+ */
 const FORMULA = /^[=+\-@\t\r\0]/;
 
 function csvLine(cells: readonly string[], delimiter: string): string {
-  const quoted = cells.map((cell) => {
-    const safe = FORMULA.test(cell) ? `'${cell}` : cell;
-    return /["\r\n]/.test(safe) || safe.includes(delimiter)
-      ? `"${safe.replaceAll('"', '""')}"`
-      : safe;
+  const safe = cells.map((cell) => (FORMULA.test(cell) ? `'${cell}` : cell));
+  return stringify([safe], {
+    delimiter,
+    record_delimiter: 'windows',
+    quoted_match: /[\r\n]/,
   });
-  return `${quoted.join(delimiter)}\r\n`;
 }
 
 function inWords({ code, message, details }: RowError): string {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { AppError } from '../common/errors';
+import { groupBy } from '../common/group-by';
 import { inParallel } from '../common/in-parallel';
 import { derivedId } from '../common/operation';
 import { asRequest } from '../common/request-context';
@@ -122,15 +123,13 @@ export class ImportRunner implements JobHandler, OnModuleInit {
     replay: boolean,
   ): Promise<RowResult[]> {
     const results: RowResult[] = [];
+    const read: Read[] = [];
+    for (const row of block) read.push(await this.read(importer, row));
     // Rows of the same record one after another, in their order.
-    const groups = new Map<string, Read[]>();
-    for (const row of block) {
-      const read = await this.read(importer, row);
-      const key = (read.said && importer.keyOf(read.said)) ?? `row ${String(row.row)}`;
-      const group = groups.get(key) ?? [];
-      group.push(read);
-      groups.set(key, group);
-    }
+    const groups = groupBy(
+      read,
+      ({ said, row }) => (said && importer.keyOf(said)) ?? `row ${String(row)}`,
+    );
     let missing: Read[] = [];
     const note = ({ row, line, cells }: Read, outcome: RowOutcome) => {
       results.push({ row, line, ...outcome, cells: outcome.error === null ? null : cells });
