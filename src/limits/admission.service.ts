@@ -4,12 +4,12 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Request, RequestHandler } from 'express';
 import { PinoLogger } from 'nestjs-pino';
-import { AppError, errorEnvelope, unavailable } from '../common/errors';
+import { type AppError, errorEnvelope, unavailable } from '../common/errors';
 import { currentRequest } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
 import { admission, requestsShed } from '../telemetry/metrics';
-import { addressGroup } from './address';
 import { FairQueue } from './fair-queue';
+import { GeneralLimit, partyOf } from './general-limit.service';
 
 /** Who waits longer than that has long been sent again by its client, or by the proxy before us. */
 const PATIENCE_MS = 1000;
@@ -46,12 +46,13 @@ export class Admission implements OnApplicationShutdown {
   private readonly most: number;
   private readonly least: number;
   private slots: number;
-  private turnedAway = 0;
+  private turnedAway = { 429: 0, 503: 0 };
   private loop = performance.eventLoopUtilization();
   private readonly timer: NodeJS.Timeout;
   private readonly unwatch: () => void;
 
   constructor(
+    private readonly general: GeneralLimit,
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
@@ -77,18 +78,21 @@ export class Admission implements OnApplicationShutdown {
   }
 
   /**
-   * Turns away what there is no place for. Belongs before all that costs anything, the line in the
-   * log included: there is one for all of a second.
+   * Turns away what there is no place for, and who has been told to come back later. Belongs before
+   * all that costs anything, the line in the log included: there is one for all of a second.
    */
   turnAway(): RequestHandler {
     return (request, response, next) => {
-      if (isProbe(request) || !this.queue.isFullFor(this.partyOf(request))) {
+      const refusal = isProbe(request) ? undefined : this.refusalOf(request);
+      if (!refusal) {
         next();
         return;
       }
-      requestsShed.inc({ status: '503', reason: 'load' });
-      this.tell();
-      response.writeHead(503, OVERLOADED_HEADERS).end(OVERLOADED_BODY);
+      requestsShed.inc({ status: String(refusal.status), reason: 'load' });
+      this.tell(refusal);
+      response
+        .writeHead(refusal.status, { ...refusal.headers, ...BARE_HEADERS })
+        .end(JSON.stringify(errorEnvelope(refusal)));
     };
   }
 
@@ -101,8 +105,9 @@ export class Admission implements OnApplicationShutdown {
       }
       // It is another request's end that calls it.
       const proceed = AsyncResource.bind(next);
-      const leave = this.queue.enter(this.partyOf(request), proceed, () => {
-        proceed(overloaded());
+      const party = (request as Arrival)[PARTY] ?? partyOf(undefined, request.ip);
+      const leave = this.queue.enter(party, proceed, () => {
+        proceed(OVERLOADED);
       });
       const context = currentRequest();
       if (context) context.leaveQueue = leave;
@@ -131,26 +136,29 @@ export class Admission implements OnApplicationShutdown {
     this.queue.resize(this.slots, shareOf(this.slots));
   }
 
-  private partyOf(request: Arrival): string {
-    // Asked for twice: by who turns away, and by who takes turns.
-    return (request[PARTY] ??= this.findParty(request));
+  private refusalOf(request: Arrival): AppError | undefined {
+    const organizationId = this.organizationOf(request);
+    const party = partyOf(organizationId, request.ip);
+    request[PARTY] = party;
+    const overLimit =
+      organizationId === undefined ? undefined : this.general.refusalOf(organizationId);
+    return overLimit ?? (this.queue.isFullFor(party) ? OVERLOADED : undefined);
   }
 
-  private findParty(request: Request): string {
+  private organizationOf(request: Request): string | undefined {
     const key = credentialsOf(request);
-    const organizationId = key && this.organizations.get(key);
-    return organizationId === undefined || organizationId === ''
-      ? `ip ${addressGroup(request.ip ?? null)}`
-      : `org ${organizationId}`;
+    return key === undefined ? undefined : this.organizations.get(key);
   }
 
-  private tell(): void {
-    this.turnedAway++;
-    if (this.turnedAway > 1) return;
-    setTimeout(() => {
-      this.logger.warn({ requests: this.turnedAway }, 'overloaded: requests were turned away');
-      this.turnedAway = 0;
-    }, TELL_EVERY_MS).unref();
+  private tell({ status }: AppError): void {
+    if (this.turnedAway[429] + this.turnedAway[503] === 0) {
+      setTimeout(() => {
+        const { 503: overloaded, 429: over_limit } = this.turnedAway;
+        this.logger.warn({ overloaded, over_limit }, 'requests were turned away');
+        this.turnedAway = { 429: 0, 503: 0 };
+      }, TELL_EVERY_MS).unref();
+    }
+    this.turnedAway[status === 429 ? 429 : 503]++;
   }
 }
 
@@ -158,19 +166,14 @@ function shareOf(slots: number): number {
   return Math.ceil(slots / SHARES);
 }
 
-function overloaded(): AppError {
-  return unavailable(RETRY_AFTER_SECONDS, {
-    message: 'There is too much to do right now; come back in a moment.',
-    shedReason: 'load',
-  });
-}
+const OVERLOADED = unavailable(RETRY_AFTER_SECONDS, {
+  message: 'There is too much to do right now; come back in a moment.',
+  shedReason: 'load',
+});
 
-// Made once: what is turned away must cost as little as can be.
-const OVERLOADED_BODY = JSON.stringify(errorEnvelope(overloaded()));
-const OVERLOADED_HEADERS = {
-  ...overloaded().headers,
+/** Of an answer that nothing else has touched. */
+const BARE_HEADERS = {
   'Content-Type': 'application/json; charset=utf-8',
-  'Content-Length': String(Buffer.byteLength(OVERLOADED_BODY)),
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
 };

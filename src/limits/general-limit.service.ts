@@ -15,6 +15,8 @@ import { limitHeaders, type Limit } from './limit';
 @Injectable()
 export class GeneralLimit {
   private readonly limits: AppConfig['limits'];
+  /** Organizations that were told to come back later: until when, in epoch ms. */
+  private readonly refused = new Map<string, number>();
 
   constructor(
     private readonly storage: ThrottlerStorageService,
@@ -30,8 +32,28 @@ export class GeneralLimit {
     if (caller?.apiKeyId !== undefined) {
       await this.hit(response, { name: 'key', windows: [this.limits.perKey] }, caller.apiKeyId);
     }
-    const who = caller ? `org ${caller.organizationId}` : `ip ${addressGroup(request.ip ?? null)}`;
-    await this.hit(response, { name: 'requests', windows: [this.limits.perOrganization] }, who);
+    const party = partyOf(caller?.organizationId, request.ip);
+    try {
+      await this.hit(response, this.requests(), party);
+    } catch (error) {
+      if (error instanceof OverLimitError) this.refused.set(party, error.until);
+      throw error;
+    }
+  }
+
+  /** What an organization is answered until the time it was told to come back after. */
+  refusalOf(organizationId: string): AppError | undefined {
+    const party = partyOf(organizationId, undefined);
+    const until = this.refused.get(party);
+    if (until === undefined) return undefined;
+    const resetSeconds = Math.ceil((until - Date.now()) / 1000);
+    if (resetSeconds > 0) return new OverLimitError(this.requests(), resetSeconds);
+    this.refused.delete(party);
+    return undefined;
+  }
+
+  private requests(): Limit {
+    return { name: 'requests', windows: [this.limits.perOrganization] };
   }
 
   private async hit(response: Response, limit: Limit, who: string): Promise<void> {
@@ -46,13 +68,29 @@ export class GeneralLimit {
     );
     const remaining = window.count - record.totalHits;
     const resetSeconds = Math.max(1, record.timeToExpire);
-    const headers = limitHeaders(limit, { window, remaining, resetSeconds });
-    response.set(headers);
-    if (remaining >= 0) return;
-    throw new AppError('RATE_LIMITED', {
+    response.set(limitHeaders(limit, { window, remaining, resetSeconds }));
+    if (remaining < 0) throw new OverLimitError(limit, resetSeconds);
+  }
+}
+
+/** Who shares what a process can do: an organization, or an address as long as it is none. */
+export function partyOf(organizationId: string | undefined, ip: string | undefined): string {
+  return organizationId === undefined ? `ip ${addressGroup(ip ?? null)}` : `org ${organizationId}`;
+}
+
+class OverLimitError extends AppError {
+  readonly until: number;
+
+  constructor(limit: Limit, resetSeconds: number) {
+    const [window = { count: 0, seconds: 0 }] = limit.windows;
+    super('RATE_LIMITED', {
       shedReason: 'load',
       details: { retry_after: resetSeconds },
-      headers: { 'Retry-After': String(resetSeconds), ...headers },
+      headers: {
+        'Retry-After': String(resetSeconds),
+        ...limitHeaders(limit, { window, remaining: -1, resetSeconds }),
+      },
     });
+    this.until = Date.now() + resetSeconds * 1000;
   }
 }

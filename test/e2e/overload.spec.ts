@@ -71,9 +71,9 @@ describe('A server that has too much to do', () => {
     expect(after.get('http_requests_waiting')).toBe(0);
     proxy.delayAnswers(0);
     await sleep(1200);
-    const told = server.logs().filter(({ msg }) => String(msg).startsWith('overloaded'));
+    const told = server.logs().filter(({ msg }) => String(msg).startsWith('requests were turned'));
     expect(told).toHaveLength(1);
-    expect(told[0]?.requests).toBeGreaterThanOrEqual(40 - SHARE - PLACES);
+    expect(told[0]?.overloaded).toBeGreaterThanOrEqual(40 - SHARE - PLACES);
   });
 
   it('turns nobody away for what another organization asks', async () => {

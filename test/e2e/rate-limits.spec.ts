@@ -9,6 +9,7 @@ import {
 } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
+import { changes, scrape } from '../support/metrics';
 import { rememberSecrets } from '../support/run-log';
 
 /** An address that no other test has. */
@@ -251,5 +252,13 @@ describe('Limits on what is tried often', () => {
     expect(calm.status).toBe(200);
     expect(calm.headers['ratelimit-policy']).toBe('"requests";q=40;w=60');
     expect((await server.api.get('/health')).status).toBe(200);
+
+    // Who has been told to come back later costs nothing until then, not even his authentication.
+    const before = await scrape(server.url);
+    const again = await server.api.get('/api/v1/users/me', admin.token);
+    expectRefused(again, 'RATE_LIMITED');
+    expect(again.headers.ratelimit).toMatch(/^"requests";r=0;t=\d+$/);
+    const sent = changes(before, await scrape(server.url), 'cassandra_statement_duration');
+    expect(Object.keys(sent).filter((series) => series.includes('sessions.find'))).toEqual([]);
   });
 });
