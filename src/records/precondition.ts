@@ -24,8 +24,14 @@ export function isUnchanged(ifNoneMatch: string | undefined, record: StoredRecor
   return tags.includes(etagOf(record)) || tags.includes('*');
 }
 
-/** 412, with what has changed since the version that the caller knows. */
-export function preconditionFailed(record: StoredRecord, changedFields: string[]): AppError {
-  const details = { current_version: record.version, changed_fields: changedFields };
+/** 412, with what has changed since the version that the caller knows, where that is kept. */
+export function preconditionFailed(
+  record: Pick<StoredRecord, 'version'>,
+  changedFields?: string[],
+): AppError {
+  const details = {
+    current_version: record.version,
+    ...(changedFields && { changed_fields: changedFields }),
+  };
   return new AppError('PRECONDITION_FAILED', { details });
 }

@@ -1,8 +1,11 @@
-import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { Answer } from '../common/answer';
 import { Endpoint } from '../common/endpoint';
 import { type Page, PageQueryDto } from '../common/page';
 import { Caller, type Principal } from '../common/principal';
+import { etagOf } from '../records/precondition';
+import { IF_MATCH } from '../records/record-docs';
 import {
   ChangeWebhookDto,
   CreateWebhookDto,
@@ -14,6 +17,7 @@ import {
   WebhookDto,
   WebhookIdDto,
 } from './webhooks.dto';
+import type { Webhook } from './webhook';
 import { WebhooksService } from './webhooks.service';
 
 @ApiTags('Webhooks')
@@ -46,7 +50,7 @@ export class WebhooksController {
   async create(
     @Caller() caller: Principal,
     @Body() body: CreateWebhookDto,
-  ): Promise<NewWebhookDto> {
+  ): Promise<Answer<NewWebhookDto>> {
     const { webhook, secret } = await this.webhooks.create(caller, {
       url: body.url,
       description: body.description ?? '',
@@ -54,29 +58,53 @@ export class WebhooksController {
       kinds: body.kinds ?? [],
       enabled: body.enabled ?? true,
     });
-    return Object.assign(toWebhookDto(webhook), { secret });
+    const Location = `/api/v1/webhooks/${webhook.id}`;
+    return toAnswer(webhook, Object.assign(toWebhookDto(webhook), { secret }), { Location });
   }
 
   @Get(':id')
   @Endpoint({ access: 'webhooks:manage', summary: 'Read a webhook', returns: WebhookDto })
-  async read(@Caller() caller: Principal, @Param() { id }: WebhookIdDto): Promise<WebhookDto> {
-    return toWebhookDto(await this.webhooks.get(caller, id));
+  async read(
+    @Caller() caller: Principal,
+    @Param() { id }: WebhookIdDto,
+  ): Promise<Answer<WebhookDto>> {
+    const webhook = await this.webhooks.get(caller, id);
+    return toAnswer(webhook, toWebhookDto(webhook));
   }
 
   @Patch(':id')
-  @Endpoint({ access: 'webhooks:manage', summary: 'Change a webhook', returns: WebhookDto })
+  @Endpoint({
+    access: 'webhooks:manage',
+    summary: 'Change a webhook',
+    description: 'With If-Match it applies to that version only.',
+    returns: WebhookDto,
+    errors: ['CONFLICT', 'PRECONDITION_FAILED'],
+  })
+  @IF_MATCH
   async change(
     @Caller() caller: Principal,
     @Param() { id }: WebhookIdDto,
     @Body() body: ChangeWebhookDto,
-  ): Promise<WebhookDto> {
-    return toWebhookDto(await this.webhooks.change(caller, id, body));
+    @Headers('If-Match') ifMatch?: string,
+  ): Promise<Answer<WebhookDto>> {
+    const webhook = await this.webhooks.change(caller, id, body, ifMatch);
+    return toAnswer(webhook, toWebhookDto(webhook));
   }
 
   @Delete(':id')
-  @Endpoint({ access: 'webhooks:manage', summary: 'Delete a webhook', status: 204 })
-  async remove(@Caller() caller: Principal, @Param() { id }: WebhookIdDto): Promise<void> {
-    await this.webhooks.remove(caller, id);
+  @Endpoint({
+    access: 'webhooks:manage',
+    summary: 'Delete a webhook',
+    status: 204,
+    errors: ['CONFLICT', 'PRECONDITION_FAILED'],
+  })
+  @IF_MATCH
+  async remove(
+    @Caller() caller: Principal,
+    @Param() { id }: WebhookIdDto,
+    @Headers('If-Match') ifMatch?: string,
+  ): Promise<void> {
+    await this.webhooks.remove(caller, id, ifMatch);
   }
 
   @Post(':id/rotate-secret')
@@ -86,9 +114,12 @@ export class WebhooksController {
     description: 'The old one signs along for 24 hours.',
     returns: NewWebhookDto,
   })
-  async rotate(@Caller() caller: Principal, @Param() { id }: WebhookIdDto): Promise<NewWebhookDto> {
+  async rotate(
+    @Caller() caller: Principal,
+    @Param() { id }: WebhookIdDto,
+  ): Promise<Answer<NewWebhookDto>> {
     const { webhook, secret } = await this.webhooks.rotate(caller, id);
-    return Object.assign(toWebhookDto(webhook), { secret });
+    return toAnswer(webhook, Object.assign(toWebhookDto(webhook), { secret }));
   }
 
   @Get(':id/deliveries')
@@ -121,4 +152,9 @@ export class WebhooksController {
   ): Promise<DeliveryDto> {
     return toDeliveryDto(await this.webhooks.redeliver(caller, id, Number(deliveryId)));
   }
+}
+
+/** What is told of a webhook, with its ETag. */
+function toAnswer<T>(webhook: Webhook, data: T, headers?: Record<string, string>): Answer<T> {
+  return new Answer(data, { headers: { ETag: etagOf(webhook), ...headers } });
 }

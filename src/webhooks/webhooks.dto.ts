@@ -84,6 +84,10 @@ export class WebhookDto {
   @ApiProperty({ format: 'uuid', example: '0197c1b2-7a53-7c31-9d2e-0f6f2a6b8c11' })
   id!: string;
 
+  /** 1 for a new one, one more with every change; also as the ETag. */
+  @ApiProperty({ example: 1 })
+  version!: number;
+
   @ApiProperty({ example: 'https://hooks.example.com/crm' })
   url!: string;
 
@@ -153,9 +157,9 @@ export class DeliveryDto {
 }
 
 export function toWebhookDto(webhook: Webhook): WebhookDto {
-  const { id, url, description, objects, kinds, enabled, createdAt, createdBy } = webhook;
+  const { id, version, url, description, objects, kinds, enabled, createdAt, createdBy } = webhook;
   const made = { created_at: createdAt, created_by: createdBy };
-  return { id, url, description, objects, kinds, enabled, ...made };
+  return { id, version, url, description, objects, kinds, enabled, ...made };
 }
 
 export function toDeliveryDto(one: Delivery): DeliveryDto {

@@ -11,6 +11,7 @@ import type { Principal } from '../common/principal';
 import { seal, unseal } from '../common/sealed';
 import { type AppConfig, deriveKey } from '../config/app-config';
 import { Eraser, type OwnedData } from '../organizations/eraser.service';
+import { acceptedVersions, preconditionFailed } from '../records/precondition';
 import { faultOfUrl } from './addresses';
 import { DeliveriesRepository } from './deliveries.repository';
 import { PendingRepository } from './pending.repository';
@@ -106,30 +107,48 @@ export class WebhooksService implements OwnedData, OnModuleInit {
     return { webhook, secret: textOf(secret) };
   }
 
-  /** Sets what is given. @throws AppError NOT_FOUND, CONFLICT where others keep changing it, too */
-  async change(caller: Principal, id: string, input: Partial<WebhookInput>): Promise<Webhook> {
+  /**
+   * Sets what is given.
+   * @param ifMatch which version it is for, as in the header
+   * @throws AppError NOT_FOUND, PRECONDITION_FAILED, CONFLICT where others keep changing it, too
+   */
+  async change(
+    caller: Principal,
+    id: string,
+    input: Partial<WebhookInput>,
+    ifMatch?: string,
+  ): Promise<Webhook> {
     if (input.url !== undefined) this.checkUrl(input.url);
     const given = Object.fromEntries(
       Object.entries(input).filter(([, value]) => (value as unknown) !== undefined),
     ) as Partial<WebhookInput>;
     const former = await this.get(caller, id);
+    const check = checkOf(ifMatch);
+    check(former);
     return this.audited(caller, 'webhook.changed', id, async () => {
       if (given.enabled === true && !former.enabled) {
         // It gets all of its time again.
         await this.pending.setFailingSince(former, null);
       }
-      return this.modify(caller, id, (webhook) => ({ ...webhook, ...given }));
+      return this.modify(caller, id, (webhook) => {
+        check(webhook);
+        return { ...webhook, ...given };
+      });
     });
   }
 
-  /** @throws AppError NOT_FOUND, CONFLICT */
-  async remove(caller: Principal, id: string): Promise<void> {
-    await this.get(caller, id);
+  /** @throws AppError NOT_FOUND, PRECONDITION_FAILED, CONFLICT */
+  async remove(caller: Principal, id: string, ifMatch?: string): Promise<void> {
+    const check = checkOf(ifMatch);
+    check(await this.get(caller, id));
     await this.audited(caller, 'webhook.deleted', id, async () => {
       await this.modify(
         caller,
         id,
-        (former) => former,
+        (former) => {
+          check(former);
+          return former;
+        },
         (webhook) => this.webhooks.remove(webhook),
       );
     });
@@ -263,6 +282,14 @@ export class WebhooksService implements OwnedData, OnModuleInit {
     const { organizationId } = caller;
     return this.audit.around({ organizationId, action, actor: caller, targetId }, work);
   }
+}
+
+/** Throws for every version that the header does not name. */
+function checkOf(ifMatch: string | undefined): (webhook: Webhook) => void {
+  const versions = acceptedVersions(ifMatch);
+  return (webhook) => {
+    if (versions && !versions.includes(webhook.version)) throw preconditionFailed(webhook);
+  };
 }
 
 function textOf(secret: Buffer): string {

@@ -3,6 +3,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 import { publicLookup } from '../../src/webhooks/addresses';
 import { WebhookSender } from '../../src/webhooks/webhook-sender';
 import { startApp, type TestApp } from '../support/app';
+import { expectError } from '../support/envelope';
 import { Crm, dataOf, inParallel } from '../support/records';
 import { Receiver, type Received } from '../support/webhooks';
 
@@ -85,6 +86,26 @@ describe('Webhooks', () => {
     await Promise.all(changes.map((change) => crm.patch('webhooks', id, change)));
     expect(await crm.read('webhooks', id)).toMatchObject(Object.assign({}, ...changes) as object);
   }, 30_000);
+
+  it('changes the version that the caller knows, or none', async () => {
+    const created = await crm.send('post', 'webhooks', { url });
+    expect(dataOf(created).version).toBe(1);
+    expect(created.headers.etag).toBe('"1"');
+    const path = `webhooks/${dataOf(created).id}`;
+    expect(created.headers.location).toBe(`/api/v1/${path}`);
+    const change = (description: string, etag: string) =>
+      crm.send('patch', path, { description }, { 'If-Match': etag });
+    const changed = await change('Billing', '"1"');
+    expect([changed.status, changed.headers.etag]).toEqual([200, '"2"']);
+    const refused = await change('Support', '"1"');
+    expect(refused.status).toBe(412);
+    expectError(refused.body, 'PRECONDITION_FAILED');
+    expect(refused.body).toMatchObject({ details: { current_version: 2 } });
+    expect((await change('Support', 'soon')).status).toBe(400);
+    expect((await crm.send('delete', path, undefined, { 'If-Match': '"1"' })).status).toBe(412);
+    expect((await crm.get(path)).headers.etag).toBe('"2"');
+    expect((await crm.send('delete', path, undefined, { 'If-Match': '"2"' })).status).toBe(204);
+  });
 
   it('keeps the order of a record over failures, and one that hangs delays no other', async () => {
     const hanging = new Receiver();
