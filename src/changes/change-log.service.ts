@@ -58,7 +58,10 @@ export class ChangeLog {
     const pointers = await this.changes.list(organizationId, position, size);
     const [first] = pointers;
     if (first) return first.position === position ? pointers : undefined;
-    return position < (await this.head(organizationId)) ? undefined : [];
+    if (position >= (await this.head(organizationId))) return [];
+    // Either it came between the two looks, or it has gone.
+    const again = await this.changes.list(organizationId, position, size);
+    return again[0]?.position === position ? again : undefined;
   }
 
   /** The oldest position that is kept; the head where none is. */

@@ -32,7 +32,8 @@ export class ChangeReader {
   ): Promise<{ changes: Change[]; next: number }> {
     const pointers = await this.log.read(organizationId, position, size);
     if (pointers === undefined) {
-      return { changes: [], next: await this.log.oldest(organizationId) };
+      const oldest = await this.log.oldest(organizationId);
+      return { changes: [], next: Math.max(oldest, position) };
     }
     const next = (pointers.at(-1)?.position ?? position - 1) + 1;
     return { changes: await this.withEvents(organizationId, pointers), next };
