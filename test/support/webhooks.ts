@@ -11,6 +11,8 @@ export interface Received {
 /** An endpoint of a customer, on loopback. */
 export class Receiver {
   readonly received: Received[] = [];
+  /** Requests whose connection was closed before there was an answer. */
+  aborted = 0;
   /** What it answers: a status, or nothing at all. */
   answer: (index: number) => number | undefined = () => 200;
   /** Instead, by what came. */
@@ -22,6 +24,9 @@ export class Receiver {
   constructor() {
     this.server = createServer((request, response) => {
       let body = '';
+      response.on('close', () => {
+        if (!response.writableEnded) this.aborted++;
+      });
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
         const event = JSON.parse(body) as Received['event'];
