@@ -186,6 +186,24 @@ export const workerLease = new Gauge({
   registers,
 });
 
+export const webhookAttempts = new Counter({
+  name: 'webhook_attempts_total',
+  help: 'Attempts to send an event to a webhook: delivered, or why not',
+  labelNames: ['outcome'] as const,
+  registers,
+});
+
+export const webhookEvents = new Sources<number>();
+
+new Gauge({
+  name: 'webhook_events_waiting',
+  help: 'Events of webhooks that this process has in memory and has not got rid of',
+  registers,
+  collect() {
+    this.set(webhookEvents.read().reduce((sum, count) => sum + count, 0));
+  },
+});
+
 let collecting = false;
 
 /** Measures the process itself, too (memory, processor, event loop): not free, so only when asked for. */

@@ -10,6 +10,7 @@ import { groupBy } from '../common/group-by';
 import { inParallel } from '../common/in-parallel';
 import type { AppConfig } from '../config/app-config';
 import { OUTBOX_SHARDS, outboxShardOf } from '../records/writing/outbox-windows';
+import { webhookEvents } from '../telemetry/metrics';
 import { DeliveriesRepository } from './deliveries.repository';
 import { DeliverySlots } from './delivery-slots';
 import { HookRunner, type RunnerParts } from './hook-runner';
@@ -57,6 +58,11 @@ class ShardDispatcher extends BackgroundWorker {
 
   private async idle(): Promise<void> {
     await Promise.all([...this.runners.values()].map((runner) => runner.idle()));
+  }
+
+  /** Events in memory that are not done. */
+  get waiting(): number {
+    return [...this.runners.values()].reduce((sum, runner) => sum + runner.waiting, 0);
   }
 
   /** The log of an organization has got longer. */
@@ -152,6 +158,7 @@ class ShardDispatcher extends BackgroundWorker {
 @Injectable()
 export class Dispatcher extends ShardWorkers<ShardDispatcher> {
   private readonly sender: WebhookSender;
+  private readonly unwatch: () => void;
 
   constructor(
     webhooks: WebhooksRepository,
@@ -186,6 +193,9 @@ export class Dispatcher extends ShardWorkers<ShardDispatcher> {
       (shard) => new ShardDispatcher(shard, webhooks, parts, enabled, cassandra, logger),
     );
     this.sender = sender;
+    this.unwatch = webhookEvents.add(() =>
+      this.workers.reduce((sum, { waiting }) => sum + waiting, 0),
+    );
     waiters.alsoTell((organizationId) => {
       this.workers[outboxShardOf(organizationId)]?.tell(organizationId);
     });
@@ -193,6 +203,7 @@ export class Dispatcher extends ShardWorkers<ShardDispatcher> {
 
   override async onApplicationShutdown(): Promise<void> {
     await super.onApplicationShutdown();
+    this.unwatch();
     this.sender.close();
   }
 }

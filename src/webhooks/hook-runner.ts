@@ -1,6 +1,7 @@
 import type { ChangeReader } from '../changes/change-reader.service';
 import { toChangeDto } from '../changes/changes.dto';
 import type { Change } from '../changes/change';
+import { webhookAttempts } from '../telemetry/metrics';
 import type { DeliveriesRepository } from './deliveries.repository';
 import type { DeliverySlots } from './delivery-slots';
 import { EndpointHealth, pauseAfter, type RetryPolicy } from './endpoint-health';
@@ -93,6 +94,11 @@ export class HookRunner {
   end(): void {
     this.ending.abort();
     this.parts.slots.forget(this);
+  }
+
+  /** Events in memory that are not done. */
+  get waiting(): number {
+    return this.events.size;
   }
 
   get hasEnded(): boolean {
@@ -233,6 +239,7 @@ export class HookRunner {
     const outcome = await sender.send(this.webhook.url, headers, body, this.stop);
     // Aborted is not failed: whoever goes on tries it again.
     if (this.stop.aborted && !outcome.ok) return;
+    webhookAttempts.inc({ outcome: outcome.error ?? 'delivered' });
     // What has waited for its first attempt has not been tried in vain for that long.
     const firstAt = one.attempts === 0 ? startedAt : one.firstAt;
     await this.settle({ ...one, firstAt, attempts: one.attempts + 1 }, outcome);

@@ -58,6 +58,10 @@ export class PendingEvents {
     return this.chunks.get(position);
   }
 
+  get size(): number {
+    return this.chunks.size;
+  }
+
   /** The first event of each record. */
   firsts(): Pending[] {
     return [...this.records.values()].flatMap(([first]) => first ?? []);
