@@ -23,6 +23,8 @@ const ROUND_MS = 400;
 const FULL_ROUND_MS = 2000;
 /** Windows of one look: a lease is checked before each, and what one reads is in memory. */
 const WINDOWS_AT_ONCE = 16;
+/** After a stop of days there are more windows than one wants in memory. */
+const CLOSED_AT_ONCE_MS = 600_000;
 /** Before the first process of all: another one may have begun to write when this one begins to look. */
 const FIRST_LOOK_MS = 600_000;
 
@@ -48,16 +50,22 @@ class ShardSequencer extends BackgroundWorker {
     super(`sequence-${String(shard)}`, enabled, ROUND_MS, cassandra, logger);
   }
 
-  protected async round(lease: Pick<Lease, 'check'>, first: boolean): Promise<void> {
+  protected async round(lease: Lease, first: boolean): Promise<void> {
     const now = Date.now();
     if (first) {
       const until = await this.versions.sequencedUntil(this.shard);
       this.next = (until ?? outboxWindowOf(now - FIRST_LOOK_MS)).getTime();
+      // Another process has closed those meanwhile.
+      for (const start of this.seen.keys()) if (start < this.next) this.seen.delete(start);
     }
     const isFull = first || now - this.fullRoundAt >= FULL_ROUND_MS;
-    if (isFull) await this.closeUntil(outboxWindowOf(now - OUTBOX_GRACE_MS).getTime(), lease);
-    // A note that took longer than that is in a later window, too, and one that does not know the
-    // time is found at the last look.
+    const end = outboxWindowOf(now - OUTBOX_GRACE_MS).getTime();
+    while (isFull && this.next < end) {
+      if (this.stopping.signal.aborted) return;
+      await this.closeUntil(Math.min(end, this.next + CLOSED_AT_ONCE_MS), lease);
+    }
+    // A note that took longer is in a later window, too. What a clock that is behind puts into a
+    // window before these is found at the last look at it.
     const age = isFull ? NOTED_WITHIN_MS + OUTBOX_WINDOW_MS : OUTBOX_WINDOW_MS;
     const from = first ? this.next : Math.max(this.next, now - age);
     // A clock that is a little ahead of ours notes in the window to come.
@@ -67,7 +75,7 @@ class ShardSequencer extends BackgroundWorker {
   }
 
   /** Leaves behind the windows that nobody can note anything in any more. */
-  private async closeUntil(end: number, lease: Pick<Lease, 'check'>): Promise<void> {
+  private async closeUntil(end: number, lease: Lease): Promise<void> {
     const windows = windowsBetween(this.next, end - OUTBOX_WINDOW_MS);
     await this.lookAt(windows, lease, async (some) => {
       await inParallel(some, WINDOWS_AT_ONCE, async (window) => {
@@ -81,7 +89,7 @@ class ShardSequencer extends BackgroundWorker {
 
   private async lookAt(
     starts: readonly Date[],
-    lease: Pick<Lease, 'check'>,
+    lease: Lease,
     done: (windows: readonly SeenWindow[]) => Promise<void>,
   ): Promise<void> {
     for (let at = 0; at < starts.length; at += WINDOWS_AT_ONCE) {
