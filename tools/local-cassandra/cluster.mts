@@ -22,6 +22,8 @@ import { LOGIN, spreadRoles } from './roles.mts';
 export interface Cluster {
   /** The CASSANDRA_* variables for a server that is to use it. */
   variables: Record<string, string>;
+  /** Its nodes, for whoever is to hurt one of them. */
+  nodes: readonly NodeSpec[];
   /** Whether any of its nodes is still there. */
   isRunning: () => boolean;
   /** Call when done: the last user stops the nodes. */
@@ -210,6 +212,7 @@ export async function acquireCluster(options: ClusterOptions): Promise<Cluster> 
         CASSANDRA_USERNAME: LOGIN.username,
         CASSANDRA_PASSWORD: LOGIN.password,
       },
+      nodes: specs,
       isRunning: () => specs.some(isRunning),
       release,
     };

@@ -118,8 +118,9 @@ export function prepareNode(node: NodeSpec, jars: string): string[] {
   writeFileSync(join(conf, 'cassandra-rackdc.properties'), `dc=${DATACENTER}\nrack=rack1\n`);
   writeFileSync(join(conf, 'logback.xml'), LOGBACK);
   const heap = heapSize();
-  // A node that joins others must wait until they know of it; a single one need not.
-  const ringDelay = node.address === node.seed ? 1 : 2000;
+  // A node that joins others must wait until they know of it; a single one need not. Twice as long
+  // they may take to answer its first question, on a machine that is busy.
+  const ringDelay = node.address === node.seed ? 1 : 4000;
   const properties = {
     'cassandra.config': pathToFileURL(join(conf, 'cassandra.yaml')).href,
     'cassandra.storagedir': join(node.folder, 'data'),
