@@ -54,7 +54,10 @@ export class AuthService {
     if (!caller) await this.limits.attempt('register', [addressGroup(device.ip)]);
     // Before anything is looked up: a known organization must not answer faster than an unknown.
     const user: NewUser = {
-      id: timeOrderedId(),
+      id:
+        caller && invitation === undefined
+          ? await this.users.idForNew(caller.organizationId)
+          : timeOrderedId(),
       email: input.email,
       passwordHash: await this.passwords.hash(input.password),
       firstName: input.first_name,

@@ -47,6 +47,8 @@ export class UserCreationService {
       if (await this.claims.take(organizationId, user.email, user.id)) return;
       const claim = await this.claims.find(organizationId, user.email, true);
       if (!claim) continue;
+      // By an attempt before this one, whose answer got lost.
+      if (claim.userId === user.id) return;
       const state = await this.users.settledState(organizationId, claim.userId);
       if (state === 'user') throw new AppError('EMAIL_TAKEN');
       const age = Date.now() - claim.claimedAt.getTime();
@@ -67,11 +69,13 @@ export class UserCreationService {
 
   /** False when the id was fenced. */
   private async commit(organizationId: string, user: NewUser): Promise<boolean> {
-    if (user.role !== 'admin') return this.users.insert(organizationId, user);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const from = await this.users.readAdminCount(organizationId);
-      if (await this.users.insert(organizationId, user, { from, to: (from ?? 0) + 1 })) return true;
-      if (await this.users.isFenced(organizationId, user.id)) return false;
+      const from = user.role === 'admin' ? await this.users.readAdminCount(organizationId) : null;
+      const admins = user.role === 'admin' ? { from, to: (from ?? 0) + 1 } : undefined;
+      if (await this.users.insert(organizationId, user, admins)) return true;
+      const state = await this.users.settledState(organizationId, user.id);
+      // A user under our id is our own, from an attempt before this one.
+      if (state !== 'absent') return state === 'user';
       // Another admin came or went in between. Writers that pause alike would meet again.
       await sleep(Math.random() * 50 * (attempt + 1));
     }

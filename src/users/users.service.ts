@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
+import { v7 as timeOrderedId } from 'uuid';
 import { AuditService } from '../audit/audit.service';
 import { decodeCursor, encodeCursor } from '../common/cursor';
 import { AppError } from '../common/errors';
+import { isReplay, newId } from '../common/operation';
 import { Page, type PageQueryDto } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { AppConfig } from '../config/app-config';
@@ -127,6 +129,14 @@ export class UsersService {
       await sleep(Math.random() * 50 * (attempt + 1));
     }
     throw new AppError('CONFLICT');
+  }
+
+  /** An id for `create`: the same one when the request is sent again, unless it has been fenced. */
+  async idForNew(organizationId: string): Promise<string> {
+    const id = newId('user');
+    if (!isReplay()) return id;
+    const state = await this.users.settledState(organizationId, id);
+    return state === 'fenced' ? timeOrderedId() : id;
   }
 
   /** See UserCreationService.create. The caller has checked that the organization may have him. */

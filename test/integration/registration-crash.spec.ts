@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Account, Api, newEmail, newOrganizationId, newPassword } from '../support/api';
+import type { Response } from 'supertest';
+import { type Account, newEmail, newOrganizationId, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
+import { sendTo } from '../support/probe';
 import { freePort, runProgram } from '../support/process';
 
 const PRELOAD = join(__dirname, '..', 'support', 'crash-preload.cjs');
@@ -14,8 +16,12 @@ interface Body {
   data?: unknown[];
 }
 
+function register(url: string, body: object, token?: string, key?: string): Promise<Response> {
+  return sendTo(url, 'post', '/api/auth/register', { body, token, key });
+}
+
 /** Sends one request to a server of its own that dies at the given step. */
-async function crash(at: string, body: object, token?: string): Promise<void> {
+async function crash(at: string, body: object, token?: string, key?: string): Promise<void> {
   const port = await freePort();
   const server = runProgram(['--require', PRELOAD, 'dist/main.js'], {
     ...environment,
@@ -23,8 +29,8 @@ async function crash(at: string, body: object, token?: string): Promise<void> {
     CRASH_AT: at,
   });
   await server.until(/"msg":"ready: /);
-  const api = new Api(`http://127.0.0.1:${String(port)}`);
-  await expect(api.register(body, token)).rejects.toThrow(/socket hang up|ECONNRESET/);
+  const url = `http://127.0.0.1:${String(port)}`;
+  await expect(register(url, body, token, key)).rejects.toThrow(/socket hang up|ECONNRESET/);
   expect(await server.ended).toBe('SIGKILL');
 }
 
@@ -111,6 +117,37 @@ describe('A registration whose process is killed', () => {
       expect([again.status, (again.body as Body).code]).toEqual([409, 'EMAIL_TAKEN']);
       const { organization_id, email, password } = account;
       expect((await server.api.login({ organization_id, email, password })).status).toBe(200);
+    });
+  });
+
+  describe('while an admin adds a user, and sends it again under its Idempotency-Key', () => {
+    let again: TestApp;
+    beforeAll(async () => {
+      // Twice as long after its beginning an attempt counts as abandoned.
+      again = await startApp({ ...environment, REQUEST_TIMEOUT: '3' });
+    });
+    afterAll(() => again.close());
+
+    it.each([
+      ['before:users_by_email.take', 'member'],
+      ['after:users_by_email.take', 'member'],
+      ['after:users.insert', 'member'],
+      ['after:users.insert', 'admin'],
+    ])('%s: adds the %s once', async (step, role) => {
+      const admin = await again.api.newAdmin();
+      const account = { ...newAccount(admin.organizationId), role };
+      const key = newEmail();
+      await crash(step, account, admin.token, key);
+      let response: Response;
+      do {
+        await sleep(500);
+        response = await register(again.url, account, admin.token, key);
+      } while ((response.body as Body).code === 'IDEMPOTENCY_IN_PROGRESS');
+      expect(response.status).toBe(201);
+      const users = await again.api.get('/api/v1/users', admin.token);
+      expect((users.body as { data: unknown[] }).data).toHaveLength(2);
+      const { organization_id, email, password } = account;
+      expect((await again.api.login({ organization_id, email, password })).status).toBe(200);
     });
   });
 });
