@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseArgs } from 'node:util';
+import { listenFault } from '../../tools/local-cassandra/ports.mts';
 import { fail, untilAsked } from '../../tools/terminal.mts';
 import { findFaults, PROMISES } from './checker.mts';
 import { Random } from './random.mts';
@@ -21,12 +22,26 @@ function say(line: string): void {
   process.stderr.write(`${seconds.padStart(4)} s  ${line}\n`);
 }
 
+/** Why three nodes cannot be started here at all; macOS has only 127.0.0.1 until it is told. */
+async function missingAddress(): Promise<string | undefined> {
+  for (const address of ['127.0.0.2', '127.0.0.3']) {
+    const fault = await listenFault(address, 0);
+    if (fault !== undefined) return `cannot listen on ${address} (${fault})`;
+  }
+  return undefined;
+}
+
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: { short: { type: 'boolean', default: false }, help: { type: 'boolean' } },
   });
   if (options.help) {
     process.stderr.write(USAGE);
+    return;
+  }
+  const missing = options.short ? await missingAddress() : undefined;
+  if (missing !== undefined) {
+    void test('the fault suite', { skip: missing });
     return;
   }
   process.env.LOCAL_CASSANDRA_HEAP ??= '384m';

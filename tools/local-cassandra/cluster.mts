@@ -43,6 +43,7 @@ const DEV_NATIVE_PORT = 9042;
 // Not Cassandra's 7000: macOS listens there for AirPlay.
 const DEV_STORAGE_PORT = 17_000;
 const DEV_JMX_PORT = 17_199;
+const JOIN_ATTEMPTS = 3;
 
 export const DEV_FOLDER = join(HOME, 'dev');
 
@@ -95,6 +96,24 @@ export function loadPlan(folder: string): NodeSpec[] {
 
 const isRunning = (spec: NodeSpec) => runningPid(spec.folder) !== undefined;
 
+/** A node that joins asks the first one who is there, and gives up soon where the machine is busy. */
+async function startPatiently(
+  spec: NodeSpec,
+  java: string,
+  jars: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await startNode(spec, java, jars, signal);
+      return;
+    } catch (error) {
+      const isTooSoon = /contact any seeds/.test(String(error));
+      if (!isTooSoon || attempt === JOIN_ATTEMPTS) throw error;
+    }
+  }
+}
+
 async function startNodes(
   missing: NodeSpec[],
   all: NodeSpec[],
@@ -113,7 +132,7 @@ async function startNodes(
   log(`starting ${what} on ${where} (data in ${shown(folder)}) …`);
   const begin = Date.now();
   try {
-    for (const spec of missing) await startNode(spec, java, jars, signal);
+    for (const spec of missing) await startPatiently(spec, java, jars, signal);
     for (const spec of missing) await waitForLogin(spec, signal);
     await spreadRoles(all, signal);
   } catch (error) {
