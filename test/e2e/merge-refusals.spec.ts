@@ -75,4 +75,18 @@ describe('A merge', () => {
     expect(emails.sort()).toEqual(['r0', 'r1', 'r2', 'r3'].map((one) => `${one}@b.example`));
     for (const value of emails) expect(await found({ email: value })).toHaveLength(1);
   });
+
+  it('of several that want one loser at once succeeds once', async () => {
+    const loser = await contact('loser', { tags: ['prize'] });
+    const winners = await Promise.all(Array.from({ length: 6 }, (_, at) => contact(String(at))));
+    const answers = await Promise.all(
+      winners.map(({ id }) => crm.send('post', `contacts/${id}/merge`, { loser_ids: [loser.id] })),
+    );
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([200, 404, 404, 404, 404, 404]);
+    const holders = (await crm.page('contacts')).data.filter(({ tags }) =>
+      (tags as string[]).includes('prize'),
+    );
+    expect(idsOf(holders)).toEqual([winners[statuses.indexOf(200)]?.id]);
+  });
 });

@@ -78,25 +78,32 @@ export class RecordMerges {
       const draft: Draft = { state: 'live', data, kind: 'created' };
       await this.writer.write(merges, caller, key, undefined, draft, newId('merge operation'));
     }
-    await this.run(organizationId, mergeId);
+    // Another merge has taken all of them in the meantime: as if this one had come after it.
+    if (!(await this.run(organizationId, mergeId))) throw new AppError('NOT_FOUND');
     const merged = await this.records.find(winner);
     if (merged?.state !== 'live') throw contended();
     return merged;
   }
 
-  /** Does what of a merge is not done yet, and undoes the rest of one that is being taken back. */
-  async run(organizationId: string, mergeId: string): Promise<void> {
+  /**
+   * Does what of a merge is not done yet, and undoes the rest of one that is being taken back.
+   * @returns whether any of the losers is, or was, the merge's own
+   */
+  async run(organizationId: string, mergeId: string): Promise<boolean> {
     const key = { organizationId, object: merges.object, id: mergeId };
     const merge = await this.records.find(key, true);
-    if (merge?.state !== 'live') return;
+    if (merge?.state !== 'live') return true;
     const data = merge.data as MergeData;
     const definition = definitionOf(data.object);
     const by = { userId: merge.createdBy };
     const winnerKey = { organizationId, object: data.object, id: data.winner_id };
     const losers: StoredRecord[] = [];
+    let took = false;
     for (const id of data.loser_ids) {
       const loser = await this.bury(by, definition, { ...winnerKey, id }, data.winner_id, mergeId);
-      if (loser) losers.push(loser);
+      const isOurs = loser.state === 'merged' && (loser.data as MergedData).merge_id === mergeId;
+      if (isOurs) losers.push(loser);
+      took ||= isOurs || isUndone(loser, mergeId);
     }
     const winner = await this.winner.takeIn(by, definition, winnerKey, losers, mergeId);
     for (const loser of losers) {
@@ -109,6 +116,7 @@ export class RecordMerges {
         });
       }
     }
+    return took;
   }
 
   /**
@@ -208,15 +216,12 @@ export class RecordMerges {
     key: RecordKey,
     winnerId: string,
     mergeId: string,
-  ): Promise<StoredRecord | undefined> {
-    const loser = await this.updater.update(actor, definition, key, (base) => {
-      const undone = base.data.unmerged?.includes(undoneMark(mergeId, key.id));
-      if (base.state !== 'live' || undone) return undefined;
+  ): Promise<StoredRecord> {
+    return this.updater.update(actor, definition, key, (base) => {
+      if (base.state !== 'live' || isUndone(base, mergeId)) return undefined;
       const data = { ...base.data, merged_into: winnerId, merge_id: mergeId };
       return { state: 'merged', data, kind: 'merged_into' };
     });
-    const isOurs = loser.state === 'merged' && (loser.data as MergedData).merge_id === mergeId;
-    return isOurs ? loser : undefined;
   }
 
   /** @throws AppError DUPLICATE where a unique value of a loser has gone to somebody else */
@@ -233,4 +238,9 @@ export class RecordMerges {
         throw duplicate(unique, owner.id);
     }
   }
+}
+
+/** Whether a record was taken out of this merge again. */
+function isUndone({ id, data }: StoredRecord, mergeId: string): boolean {
+  return data.unmerged?.includes(undoneMark(mergeId, id)) ?? false;
 }
