@@ -179,7 +179,7 @@ const good: Case[] = [
   ],
   [
     'a merge that took the loser, and one that came too late',
-    [merge('w', true), merge('x', false)],
+    [merge('w', true), merge('x', false, 'fail')],
     final({ contacts: [record('w', 2, { tags: ['t'] }), record('x', 1)] }),
   ],
   ['an import', [importOf('ok')], final({ contacts: [row('r', 'one'), row('s', 'two')] })],
@@ -296,6 +296,11 @@ const bad: Record<Promised, Case[]> = {
       'given to two',
       [merge('w', true), merge('x', true)],
       final({ contacts: [record('w', 2, { tags: ['t'] })] }),
+    ],
+    [
+      'acknowledged to one who has nothing of it',
+      [merge('w', true), merge('x', false)],
+      final({ contacts: [record('w', 2, { tags: ['t'] }), record('x', 1)] }),
     ],
     [
       'taken back from whom it was given to',

@@ -124,14 +124,15 @@ async function readOrganization(
 
 /** Reads everything that the checker asks for. */
 export async function readFinal(world: World, url: string, variables: Variables): Promise<Final> {
-  const organizations: Final['organizations'] = [];
-  for (const organization of world.organizations) {
-    const own = world.history.operations.filter((one) => one.organization === organization.id);
-    const ids = own
-      .filter(({ kind, outcome }) => kind === 'create' && outcome === 'ok')
-      .map(({ data }) => (data as { id: string }).id);
-    organizations.push(await readOrganization(organization, new Set(ids), url, variables));
-  }
+  const organizations = await Promise.all(
+    world.organizations.map((organization) => {
+      const own = world.history.operations.filter((one) => one.organization === organization.id);
+      const ids = own
+        .filter(({ kind, outcome }) => kind === 'create' && outcome === 'ok')
+        .map(({ data }) => (data as { id: string }).id);
+      return readOrganization(organization, new Set(ids), url, variables);
+    }),
+  );
   const logins: Final['logins'] = [];
   await eachOf(world.contenders, async (contender) => {
     const good = (await world.login(contender)) !== undefined;

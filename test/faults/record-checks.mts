@@ -154,8 +154,7 @@ export const merges: Check = (operations, final) => {
   return [...groupBy(tried, ({ marker }) => marker ?? '')].flatMap(([tag, group]) => {
     const holders = contacts.filter(({ tags }) => tags.includes(tag));
     if (holders.length !== 1) return [`${tag} is in ${String(holders.length)} live records`];
-    const took = group.filter((one) => isOk(one) && dataOf<RecordBody>(one).tags?.includes(tag));
-    const winners = new Set(took.map(contactOf));
+    const winners = new Set(group.filter(isOk).map(contactOf));
     if (winners.size > 1) return [`${tag} was given to ${[...winners].join(' and ')}`];
     return [...winners]
       .filter((id) => holders[0]?.id !== id)

@@ -38,6 +38,7 @@ export class Server {
   private readonly port: number;
   private readonly door: TcpProxy;
   private readonly variables: Variables;
+  private isCut = false;
   private child: ChildProcess | undefined;
   private ended: Promise<void> = Promise.resolve();
 
@@ -83,7 +84,10 @@ export class Server {
         ({ ok }) => ok,
         () => false,
       );
-      if (up) return;
+      if (up) {
+        this.restore();
+        return;
+      }
       if (child.exitCode !== null) break;
       await sleep(200);
     }
@@ -105,6 +109,8 @@ export class Server {
   async kill(): Promise<void> {
     this.child?.kill('SIGKILL');
     await this.ended;
+    // Behind an open door clients would not be told that nobody is there.
+    this.cut();
   }
 
   /** Ends it in order, or by force where that takes too long, and its proxy. */
@@ -117,10 +123,12 @@ export class Server {
 
   cut(): void {
     this.door.cut();
+    this.isCut = true;
   }
 
   restore(): void {
-    this.door.restore();
+    if (this.isCut) this.door.restore();
+    this.isCut = false;
   }
 }
 
