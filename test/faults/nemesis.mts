@@ -37,6 +37,8 @@ export interface Suffered {
 export interface Step {
   kind: FaultKind;
   holdMs: number;
+  /** Which of the servers; by chance unless told. */
+  server?: number;
 }
 
 /** Where a server dies: between any two of these a write is half done. */
@@ -72,15 +74,16 @@ export class Nemesis {
 
   /** Does the steps one after the other, with a pause after each; all is well in the end. */
   async run(steps: readonly Step[], pauseMs: number, signal: AbortSignal): Promise<void> {
-    for (const { kind, holdMs } of steps) {
+    for (const step of steps) {
       signal.throwIfAborted();
-      await this.suffer(kind, holdMs, signal);
+      await this.suffer(step, signal);
       await sleep(pauseMs);
     }
   }
 
-  private async suffer(kind: FaultKind, holdMs: number, signal: AbortSignal): Promise<void> {
-    const { target, begin, heal } = this.plan(kind);
+  private async suffer(step: Step, signal: AbortSignal): Promise<void> {
+    const { kind, holdMs } = step;
+    const { target, begin, heal } = this.plan(step);
     this.say(`${kind} ${target}`);
     this.history.note(`${kind} ${target}`);
     const beganAt = this.history.now();
@@ -97,12 +100,13 @@ export class Nemesis {
     this.suffered.push({ kind, target, beganAt, heldUntil, healedAt });
   }
 
-  private plan(kind: FaultKind): Fault {
+  private plan({ kind, server: wanted }: Step): Fault {
     const { nodes, servers, doors } = this.cluster;
     const index = this.random.below(nodes.length);
     const at = this.random.pick(CRASHES);
     const node = nodes[index];
-    const server = servers[this.random.below(servers.length)];
+    const chosen = this.random.below(servers.length);
+    const server = servers[wanted ?? chosen];
     const door = doors[index];
     if (!node || !server || !door) throw new Error('There is nothing to hurt');
     switch (kind) {
