@@ -71,6 +71,8 @@ let crashAt;
 process.on('message', (message) => {
   crashAt = message;
 });
+// Its suite was killed: nobody else would end it.
+process.on('disconnect', () => process.exit(1));
 process.channel?.unref();
 
 for (const method of ['lwt', 'scatter']) {
