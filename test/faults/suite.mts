@@ -17,6 +17,8 @@ import { type Workload, World } from './world.mts';
 export interface Plan {
   steps: Step[];
   warmUpMs: number;
+  /** Between the last fault and the base. */
+  calmMs: number;
   baseMs: number;
   pauseMs: number;
   variables: Variables;
@@ -38,6 +40,7 @@ export const FULL: Plan = {
     { kind: 'crash server', holdMs: 2000 },
   ],
   warmUpMs: 20_000,
+  calmMs: 10_000,
   baseMs: 30_000,
   pauseMs: 6000,
   variables: { REQUEST_TIMEOUT: '10', CLAIM_LEASE: '10' },
@@ -55,7 +58,8 @@ export const SHORT: Plan = {
     { kind: 'stop node', holdMs: 8000 },
     { kind: 'cut clients', holdMs: 1000 },
   ],
-  warmUpMs: 1000,
+  warmUpMs: 2000,
+  calmMs: 0,
   baseMs: 3000,
   pauseMs: 1000,
   variables: { REQUEST_TIMEOUT: '5', CLAIM_LEASE: '5', FAULTS_WINDOW_MS: '5000' },
@@ -181,10 +185,12 @@ async function hurt(
     let base = { from: 0, to: 0 };
     try {
       await sleep(plan.warmUpMs, undefined, { signal });
+      await nemesis.run(plan.steps, plan.pauseMs, signal);
+      // Last, when all programs have warmed up: what is compared with it was hurt when they had not.
+      await sleep(plan.calmMs, undefined, { signal });
       const from = history.now();
       await sleep(plan.baseMs, undefined, { signal });
       base = { from, to: history.now() };
-      await nemesis.run(plan.steps, plan.pauseMs, signal);
     } finally {
       stop.abort();
       await clients;
