@@ -27,7 +27,7 @@ export interface AppConfig {
     shutdownTimeoutMs: number;
     docs: boolean;
   };
-  /** How many are worked on at a time, and how many may wait for that. */
+  /** How many are worked on at a time (0: as many as come), and how many may wait for that. */
   requests: { concurrent: number; waiting: number };
   cassandra: {
     contactPoints: string[];

@@ -170,7 +170,7 @@ export class Environment {
   @Whole(1, 600)
   REQUEST_TIMEOUT: number = 30;
 
-  @Whole(1, 10_000)
+  @Whole(0, 10_000)
   CONCURRENT_REQUESTS: number = 64;
 
   @Whole(0, 100_000)

@@ -99,7 +99,7 @@ export class Admission implements OnApplicationShutdown {
   /** Lets a request wait for its turn. Belongs behind the log, which tells of the waiting, too. */
   takeTurns(): RequestHandler {
     return (request, response, next) => {
-      if (isProbe(request)) {
+      if (this.most === 0 || isProbe(request)) {
         next();
         return;
       }
@@ -142,7 +142,8 @@ export class Admission implements OnApplicationShutdown {
     request[PARTY] = party;
     const overLimit =
       organizationId === undefined ? undefined : this.general.refusalOf(organizationId);
-    return overLimit ?? (this.queue.isFullFor(party) ? OVERLOADED : undefined);
+    const isFull = this.most > 0 && this.queue.isFullFor(party);
+    return overLimit ?? (isFull ? OVERLOADED : undefined);
   }
 
   private organizationOf(request: Request): string | undefined {

@@ -1,6 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'supertest';
+import { connect } from '../../src/cassandra/connect';
+import { readMigrations } from '../../src/cassandra/migration-files';
 import { type Account, Api } from '../support/api';
+import { testConfig } from '../support/config';
 import { type LoadBalancer, startLoadBalancer } from '../support/load-balancer';
 import { startServer } from '../support/process';
 
@@ -9,6 +16,23 @@ const PROBE_EVERY_MS = 400;
 const CONTACTS = '/api/v1/contacts';
 
 type Server = Awaited<ReturnType<typeof startServer>>;
+
+/** The first half of a change of the schema: what is running does not know of it, and is not hurt. */
+const EXPAND = `ALTER TABLE organizations ADD next_version_of text;
+CREATE TABLE IF NOT EXISTS next_version (organization_id text PRIMARY KEY);
+`;
+
+/** The next version of the program, in a folder of its own: with one migration more. */
+function nextVersion(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'next-version-'));
+  for (const part of ['dist', 'migrations', 'package.json']) {
+    cpSync(part, join(folder, part), { recursive: true });
+  }
+  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+  const number = String(readMigrations().length + 1).padStart(4, '0');
+  writeFileSync(join(folder, 'migrations', `${number}_next_version.cql`), EXPAND);
+  return folder;
+}
 
 /** Clients that write and read without a pause, until they are told to stop; none tries twice. */
 class Load {
@@ -83,45 +107,56 @@ describe('A rolling update under load', () => {
     await balancer.close();
   });
 
-  async function start(environment: Record<string, string> = {}): Promise<Server> {
-    const server = await startServer(environment);
+  async function start(environment: Record<string, string>, folder?: string): Promise<Server> {
+    const server = await startServer(environment, folder);
     servers.push(server);
     await balancer.add(server.port);
     return server;
   }
 
-  /** As an orchestrator has it: the new one is ready before the old one is told to end. */
-  async function replace(old: Server): Promise<Server> {
-    const replacement = await start();
-    await sleep(500);
-    old.child.kill('SIGTERM');
-    expect(await old.ended).toBe(0);
-    balancer.remove(old.port);
-    return replacement;
-  }
+  it('from one version to the next fails no request and loses no write', async () => {
+    // Of its own: with the next version's migration it is no use to other tests.
+    const keyspace = `test_${randomBytes(6).toString('hex')}`;
+    const environment = {
+      CASSANDRA_KEYSPACE: keyspace,
+      MIGRATE_ON_START: 'on',
+      SHUTDOWN_DELAY: '2',
+    };
+    const folder = nextVersion();
+    try {
+      const old = await start(environment);
+      const api = new Api(balancer.url);
+      const admin = await api.newAdmin();
+      const load = new Load(api, admin);
+      await sleep(500);
+      // As an orchestrator has it: the new one is ready before the old one is told to end.
+      const replacement = await start(environment, folder);
+      expect(replacement.output()).toContain('_next_version');
+      await sleep(500);
+      old.child.kill('SIGTERM');
+      expect(await old.ended).toBe(0);
+      balancer.remove(old.port);
+      await sleep(500);
+      await load.stop();
 
-  it('fails no request and loses no write', async () => {
-    const old = await start({ SHUTDOWN_DELAY: '2' });
-    const api = new Api(balancer.url);
-    const admin = await api.newAdmin();
-    const load = new Load(api, admin);
-    await sleep(500);
-    const replacement = await replace(old);
-    await sleep(500);
-    await load.stop();
+      expect(load.failures).toEqual([]);
+      for (const { port } of [old, replacement]) {
+        expect(balancer.given.get(port)).toBeGreaterThan(10);
+      }
+      expect(await load.missing()).toEqual([]);
 
-    expect(load.failures).toEqual([]);
-    for (const { port } of [old, replacement]) {
-      expect(balancer.given.get(port)).toBeGreaterThan(10);
+      // The same load does notice a server that ends otherwise.
+      const next = new Load(api, admin);
+      await sleep(500);
+      replacement.child.kill('SIGKILL');
+      await replacement.ended;
+      await next.stop();
+      expect(next.failures.length).toBeGreaterThan(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+      const client = await connect(testConfig().cassandra, undefined, () => undefined);
+      await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
+      await client.shutdown();
     }
-    expect(await load.missing()).toEqual([]);
-
-    // The same load does notice a server that ends otherwise.
-    const next = new Load(api, admin);
-    await sleep(500);
-    replacement.child.kill('SIGKILL');
-    await replacement.ended;
-    await next.stop();
-    expect(next.failures.length).toBeGreaterThan(0);
   });
 });

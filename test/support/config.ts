@@ -29,6 +29,8 @@ export function testEnvironment(overrides: Record<string, string> = {}): Record<
     WORKERS: 'off',
     // All tests come from one address.
     RATE_LIMITS: 'off',
+    // Some tests hold requests until others have come.
+    CONCURRENT_REQUESTS: '0',
     JWT_SECRET: TEST_SECRET,
     BCRYPT_COST: '4',
     LOG_FORMAT: 'json',

@@ -76,10 +76,13 @@ export async function freePort(): Promise<number> {
   }
 }
 
-/** The server as npm start runs it, on a port of its own. */
-export async function startServer(environment: Record<string, string> = {}) {
+/** The server as npm start runs it, on a port of its own; another version of it from its own folder. */
+export async function startServer(environment: Record<string, string> = {}, folder = '.') {
   const port = await freePort();
-  const server = runProgram(['dist/main.js'], { PORT: String(port), ...environment });
+  const server = runProgram([join(folder, 'dist', 'main.js')], {
+    PORT: String(port),
+    ...environment,
+  });
   await server.until(/"msg":"ready: /);
   return { ...server, port, url: `http://127.0.0.1:${String(port)}` };
 }
