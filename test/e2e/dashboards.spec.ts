@@ -114,7 +114,7 @@ describe('What is under deploy/', () => {
       'CrmEventLoop',
       'CrmSignInsWait',
       'CrmCassandraErrors',
-      'CrmSweeperStuck',
+      'CrmWorkerStuck',
     ]) {
       expect(rules.map(({ alert }) => alert)).toContain(name);
     }
