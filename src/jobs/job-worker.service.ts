@@ -101,18 +101,30 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     if (this.running.size >= AT_ONCE && late.length === 0) return;
     for (const entry of (await this.candidates()).slice(0, LOOKED_AT)) {
       if (this.stopping) return;
-      const job = await this.jobs.find(entry.organizationId, entry.id);
-      if (job === undefined) await this.removeOrphan(entry);
-      // Of a version of this program that knows more.
-      else if (!this.handlers.has(job.kind)) continue;
-      else if (isOver(job)) await this.tidy(job);
-      else if (!isFree(job, new Date())) continue;
-      else if (this.running.size < AT_ONCE) await this.take(job);
-      else if (!late.some(({ organizationId }) => organizationId === job.organizationId)) {
-        late[0]?.run.pause();
-        return;
+      try {
+        if (!(await this.lookAt(entry, late))) return;
+      } catch (error) {
+        // One that cannot be dealt with must not keep all others from being looked at.
+        const about = { organization_id: entry.organizationId, job_id: entry.id };
+        this.logger.error({ err: error, ...about }, 'job cannot be taken up or tidied');
       }
     }
+  }
+
+  /** False when a job that runs was asked to make room: there is nothing more to take now. */
+  private async lookAt(entry: QueueEntry, late: readonly Running[]): Promise<boolean> {
+    const job = await this.jobs.find(entry.organizationId, entry.id);
+    if (job === undefined) await this.removeOrphan(entry);
+    // Of a version of this program that knows more.
+    else if (!this.handlers.has(job.kind)) return true;
+    else if (isOver(job)) await this.tidy(job);
+    else if (!isFree(job, new Date())) return true;
+    else if (this.running.size < AT_ONCE) await this.take(job);
+    else if (!late.some(({ organizationId }) => organizationId === job.organizationId)) {
+      late[0]?.run.pause();
+      return false;
+    }
+    return true;
   }
 
   /** Entries of many organizations, each one's first before anybody's second. */

@@ -26,6 +26,7 @@ class Counting implements JobHandler {
   readonly kind = `counting-${randomId()}`;
   readonly steps: number[] = [];
   tidied = 0;
+  untidy = false;
   allowed = 0;
   failures = 0;
 
@@ -52,7 +53,7 @@ class Counting implements JobHandler {
 
   tidy(): Promise<void> {
     this.tidied++;
-    return Promise.resolve();
+    return this.untidy ? Promise.reject(new Error('cannot be tidied')) : Promise.resolve();
   }
 }
 
@@ -119,6 +120,22 @@ describe('Jobs', () => {
     work.allowed = STEPS;
     await until(admin, id, ({ status }) => status === 'succeeded');
     expect(work.steps).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('are done also behind one that cannot be dealt with', async () => {
+    const broken = new Counting();
+    [broken.allowed, broken.untidy] = [STEPS, true];
+    await begin(admin, broken);
+    while (broken.tidied < 2) await sleep(50);
+    const work = new Counting();
+    work.allowed = STEPS;
+    const { id } = await begin(admin, work);
+    await until(admin, id, ({ status }) => status === 'succeeded');
+    const told = server.logs().filter(({ msg }) => msg === 'job cannot be taken up or tidied');
+    expect(told[0]).toMatchObject({ level: 'error', organization_id: admin.organizationId });
+    broken.untidy = false;
+    const before = broken.tidied;
+    while (broken.tidied === before) await sleep(50);
   });
 
   it('stop when they are cancelled', async () => {

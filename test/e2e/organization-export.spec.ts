@@ -111,7 +111,7 @@ describe('The export of an organization', () => {
       .get(JobsService)
       .create(
         { organizationId, userId, role: 'admin' },
-        { id: timeOrderedId(), kind: 'import', input: { secret: 1 }, total: null },
+        { id: timeOrderedId(), kind: 'of-this-test', input: { secret: 1 }, total: null },
       );
     return { member, invitation, key, hook, company, live, loser, deleted, erased, deal, note };
   }
