@@ -129,6 +129,7 @@ void test('a snapshot is restored into a keyspace of its own, and nothing of it 
       await nodetool(node, 'import', '--copy-data', RESTORED, table, files);
     }
   }
+  for (const node of nodes) await nodetool(node, 'repair', '--full', '-pr', RESTORED);
   server = await startServer(environment(RESTORED));
   await signIn('/api/auth/login');
   await expectAll(acknowledged);
