@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const RETRIES = 2;
+/** A client waits for an answer that is under way, as it is told to, for a minute at most. */
+const WAIT_MS = 60_000;
 const WRITERS = 4;
 
 interface Answer {
@@ -56,7 +58,9 @@ export class Writers {
 
   private async send(method: string, path: string, body: object): Promise<Answer | undefined> {
     const key = randomUUID();
-    for (let attempt = 0; ; attempt++) {
+    const until = Date.now() + WAIT_MS;
+    let attempt = 0;
+    for (;;) {
       const response = await fetch(this.url + path, {
         method,
         headers: {
@@ -70,9 +74,11 @@ export class Writers {
         this.counts.ok += 1;
         return (await response.json()) as Answer;
       }
-      if (attempt === RETRIES) {
+      const fault = response instanceof Response ? await response.text() : response.message;
+      const isUnderWay = fault.includes('IDEMPOTENCY_IN_PROGRESS') && Date.now() < until;
+      if (!isUnderWay && attempt++ === RETRIES) {
         this.counts.failed += 1;
-        this.faults.push(response instanceof Response ? await response.text() : response.message);
+        this.faults.push(fault);
         return undefined;
       }
       this.counts.retried += 1;
