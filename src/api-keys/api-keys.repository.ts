@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
 import type { Role } from '../common/permissions';
+import { Recent } from '../common/recent';
 import type { ApiKey } from './api-key';
 
 interface ApiKeyRow {
@@ -42,7 +43,14 @@ const remove = defineQuery('api_keys.remove', `DELETE FROM api_keys WHERE ${KEY}
 
 @Injectable()
 export class ApiKeysRepository {
+  private readonly recent = new Recent<ApiKey>();
+
   constructor(private readonly cassandra: CassandraService) {}
+
+  /** As it is, or was up to a second ago. */
+  findRecent(organizationId: string, id: string): Promise<ApiKey | undefined> {
+    return this.recent.read(`${organizationId} ${id}`, () => this.find(organizationId, id));
+  }
 
   async find(organizationId: string, id: string): Promise<ApiKey | undefined> {
     const row = await this.cassandra.first(find, { organization_id: organizationId, id });
@@ -79,13 +87,18 @@ export class ApiKeysRepository {
       secret_hash: key.secretHash,
     };
     await this.cassandra.lwt([{ query: touch, params }], () => Promise.resolve(true));
+    this.recent.forget(`${key.organizationId} ${key.id}`);
   }
 
   /** False: there is no such key. */
   async remove(organizationId: string, id: string): Promise<boolean> {
     const params = { organization_id: organizationId, id };
     const isGone = () => Promise.resolve(true);
-    return (await this.cassandra.lwt([{ query: remove, params }], isGone)).applied;
+    try {
+      return (await this.cassandra.lwt([{ query: remove, params }], isGone)).applied;
+    } finally {
+      this.recent.forget(`${organizationId} ${id}`);
+    }
   }
 }
 

@@ -95,22 +95,37 @@ export class ApiKeysService implements OnModuleInit {
    */
   async authenticate(text: string): Promise<Principal | undefined> {
     const given = decodeApiKey(text);
-    const key = given && (await this.keys.find(given.organizationId, given.id));
-    if (!key || !timingSafeEqual(key.secretHash, hashSecret(given.secret))) return undefined;
-    const now = new Date();
-    const caller = await this.callerBy(key, now);
-    if (caller && now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
-      await this.keys.touch(key, now);
-    }
-    return caller;
+    if (!given) return undefined;
+    const { organizationId, id, secret } = given;
+    const by = async (key: ApiKey | undefined, recently: boolean) => {
+      if (!key || !timingSafeEqual(key.secretHash, hashSecret(secret))) return undefined;
+      const now = new Date();
+      const caller = await this.callerBy(key, now, recently);
+      if (caller && now.getTime() - (key.lastUsedAt?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
+        await this.keys.touch(key, now);
+      }
+      return caller;
+    };
+    return (
+      (await by(await this.keys.findRecent(organizationId, id), true)) ??
+      (await by(await this.keys.find(organizationId, id), false))
+    );
   }
 
-  private async callerBy(key: ApiKey, now: Date): Promise<Principal | undefined> {
+  private async callerBy(key: ApiKey, now: Date, recently = false): Promise<Principal | undefined> {
     if (key.expiresAt <= now) return undefined;
-    const [maker, open] = await Promise.all([
-      this.users.findById(key.organizationId, key.createdBy),
-      this.organizations.isOpen(key.organizationId),
-    ]);
+    const { organizationId, createdBy } = key;
+    const [maker, open] = await Promise.all(
+      recently
+        ? [
+            this.users.findRecent(organizationId, createdBy),
+            this.organizations.isOpenRecently(organizationId),
+          ]
+        : [
+            this.users.findById(organizationId, createdBy),
+            this.organizations.isOpen(organizationId),
+          ],
+    );
     if (maker?.status !== 'active' || !open) return undefined;
     return {
       userId: maker.id,

@@ -27,7 +27,7 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
   async validate(claims: AccessTokenClaims): Promise<Principal | false> {
     if (!hasOurClaims(claims)) return false;
     const { org: organizationId, sub: userId, sid: sessionId } = claims;
-    const live = await this.sessions.findLive({ organizationId, userId, id: sessionId });
-    return live ? { userId, organizationId, role: live.user.role, sessionId } : false;
+    const user = await this.sessions.findUser({ organizationId, userId, id: sessionId });
+    return user ? { userId, organizationId, role: user.role, sessionId } : false;
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { Recent } from '../common/recent';
 import type { Device, Session, SessionKey } from './session';
 
 interface SessionRow {
@@ -50,7 +51,14 @@ const remove = defineQuery('sessions.remove', `DELETE FROM sessions WHERE ${KEY}
 
 @Injectable()
 export class SessionsRepository {
+  private readonly recent = new Recent<Session>();
+
   constructor(private readonly cassandra: CassandraService) {}
+
+  /** As it is, or was up to a second ago: not for its tokens. */
+  findRecent(key: SessionKey): Promise<Session | undefined> {
+    return this.recent.read(toText(key), () => this.find(key));
+  }
 
   async find(key: SessionKey): Promise<Session | undefined> {
     const row = await this.cassandra.first(find, toParams(key));
@@ -78,14 +86,26 @@ export class SessionsRepository {
       const row = await this.cassandra.first(find, toParams(current), { serial: true });
       return row?.operation_id.toString() === columns.operation_id;
     };
-    return (await this.cassandra.lwt([{ query: update, params }], isMine)).applied;
+    try {
+      return (await this.cassandra.lwt([{ query: update, params }], isMine)).applied;
+    } finally {
+      this.recent.forget(toText(current));
+    }
   }
 
   /** False: there is no such session. */
   async remove(key: SessionKey): Promise<boolean> {
     const isGone = () => Promise.resolve(true);
-    return (await this.cassandra.lwt([{ query: remove, params: toParams(key) }], isGone)).applied;
+    try {
+      return (await this.cassandra.lwt([{ query: remove, params: toParams(key) }], isGone)).applied;
+    } finally {
+      this.recent.forget(toText(key));
+    }
   }
+}
+
+function toText({ organizationId, userId, id }: SessionKey): string {
+  return [organizationId, userId, id].join(' ');
 }
 
 function toParams(key: SessionKey) {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { Recent } from '../common/recent';
 import type { Organization, OrganizationSettings, OrganizationStatus } from './organization';
 
 interface OrganizationRow {
@@ -59,7 +60,14 @@ const bury = defineQuery(
 
 @Injectable()
 export class OrganizationsRepository {
+  private readonly recent = new Recent<Organization>();
+
   constructor(private readonly cassandra: CassandraService) {}
+
+  /** As it is, or was up to a second ago. */
+  findRecent(organizationId: string): Promise<Organization | undefined> {
+    return this.recent.read(organizationId, () => this.find(organizationId));
+  }
 
   async find(organizationId: string, serial = false): Promise<Organization | undefined> {
     const row = await this.findRow(organizationId, serial);
@@ -136,7 +144,11 @@ export class OrganizationsRepository {
       now: new Date(),
     };
     const isMine = () => this.isLastOperation(organizationId, operationId);
-    return (await this.cassandra.lwt([{ query: setStatus, params }], isMine)).applied;
+    try {
+      return (await this.cassandra.lwt([{ query: setStatus, params }], isMine)).applied;
+    } finally {
+      this.recent.forget(organizationId);
+    }
   }
 
   /** Leaves of an erased organization nothing but its id. Doing it again changes nothing. */

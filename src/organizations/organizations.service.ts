@@ -76,8 +76,12 @@ export class OrganizationsService {
 
   /** Whether its people may work: not while it is suspended, and never again once it is erased. */
   async isOpen(organizationId: string): Promise<boolean> {
-    const status = (await this.organizations.find(organizationId))?.status;
-    return status === 'active' || status === 'provisioning';
+    return isOpen(await this.organizations.find(organizationId));
+  }
+
+  /** Whether it was open within the last second. */
+  async isOpenRecently(organizationId: string): Promise<boolean> {
+    return isOpen(await this.organizations.findRecent(organizationId));
   }
 
   /** Whether its data is there to stay, also while it is suspended; for operators. */
@@ -130,4 +134,8 @@ export class OrganizationsService {
     }
     return false;
   }
+}
+
+function isOpen(organization: Organization | undefined): boolean {
+  return organization?.status === 'active' || organization?.status === 'provisioning';
 }

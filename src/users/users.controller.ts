@@ -46,7 +46,7 @@ export class UsersController {
     access: 'users:update',
     summary: 'Change name, role or status of a user',
     description:
-      'Takes effect with the next request of that user. An organization keeps at least one active admin.',
+      'Takes effect with the next request of that user, on other servers within a second. An organization keeps at least one active admin.',
     returns: UserDto,
     errors: ['LAST_ADMIN', 'CONFLICT'],
   })
@@ -63,7 +63,7 @@ export class UsersController {
     access: 'users:deactivate',
     summary: 'Deactivate a user',
     description:
-      'The record and its email stay; access ends with the next request. PATCH with status `active` undoes it.',
+      'The record and its email stay; access ends with the next request, on other servers within a second. PATCH with status `active` undoes it.',
     status: 204,
     errors: ['LAST_ADMIN', 'CONFLICT'],
   })

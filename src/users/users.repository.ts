@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { v4 as randomId } from 'uuid';
 import { CassandraService, type Statement } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
+import { Recent } from '../common/recent';
 import type { Role } from '../common/permissions';
 import type { NewUser, User, UserCredentials, UserStatus } from './user';
 
@@ -89,7 +90,14 @@ const SMALLEST_ID = '00000000-0000-0000-0000-000000000000';
 
 @Injectable()
 export class UsersRepository {
+  private readonly recent = new Recent<User>();
+
   constructor(private readonly cassandra: CassandraService) {}
+
+  /** As it is, or was up to a second ago. */
+  findRecent(organizationId: string, id: string): Promise<User | undefined> {
+    return this.recent.read(`${organizationId} ${id}`, () => this.findById(organizationId, id));
+  }
 
   /** `serial` also sees a user whose creation nobody has been told of yet. */
   async findById(organizationId: string, id: string, serial = false): Promise<User | undefined> {
@@ -190,14 +198,16 @@ export class UsersRepository {
       operation_id: operationId,
       now: new Date(),
     };
-    const result = await this.cassandra.lwt(
-      [{ query: update, params }, ...this.adminCount(current.organizationId, admins)],
-      async () => {
-        const row = await this.findRow(current.organizationId, current.id, true);
-        return row?.operation_id?.toString() === operationId;
-      },
-    );
-    return result.applied;
+    const isMine = async () => {
+      const row = await this.findRow(current.organizationId, current.id, true);
+      return row?.operation_id?.toString() === operationId;
+    };
+    try {
+      const adminCount = this.adminCount(current.organizationId, admins);
+      return (await this.cassandra.lwt([{ query: update, params }, ...adminCount], isMine)).applied;
+    } finally {
+      this.recent.forget(`${current.organizationId} ${current.id}`);
+    }
   }
 
   private adminCount(organizationId: string, change?: AdminCountChange): Statement[] {

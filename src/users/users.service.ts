@@ -152,6 +152,11 @@ export class UsersService {
     return this.users.findById(organizationId, id);
   }
 
+  /** The same, as it is or was up to a second ago. */
+  findRecent(organizationId: string, id: string): Promise<User | undefined> {
+    return this.users.findRecent(organizationId, id);
+  }
+
   /** What became of a creation that somebody else began under this id. */
   settledState(organizationId: string, id: string): Promise<'user' | 'fenced' | 'absent'> {
     return this.users.settledState(organizationId, id);
