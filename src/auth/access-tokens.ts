@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { JwtService } from '@nestjs/jwt';
@@ -16,6 +17,8 @@ export class AccessTokens {
   /** How long a token is good for. */
   readonly seconds: number;
   private readonly keys: AppConfig['auth']['keys'];
+  /** By `kid`. A secret that is text would be made a key anew for every request. */
+  private readonly secrets: ReadonlyMap<unknown, KeyObject>;
 
   constructor(
     private readonly jwt: JwtService,
@@ -24,6 +27,7 @@ export class AccessTokens {
     const { accessTokenSeconds, keys } = config.get('auth', { infer: true });
     this.seconds = accessTokenSeconds;
     this.keys = keys;
+    this.secrets = new Map(keys.map(({ kid, secret }) => [kid, createSecretKey(secret, 'utf8')]));
   }
 
   sign(session: SessionKey): Promise<string> {
@@ -48,12 +52,12 @@ export class AccessTokens {
    * The secret that a token must be signed with, by the `kid` of its header. undefined for a header
    * that is not ours: another kind of token, an extension, a key we do not have.
    */
-  secretFor(token: string): string | undefined {
+  secretFor(token: string): KeyObject | undefined {
     try {
       const json = Buffer.from(token.split('.', 1)[0] ?? '', 'base64url').toString();
       const { typ, crit, kid } = JSON.parse(json) as Record<string, unknown>;
       if (typ !== ACCESS_TOKEN_TYPE || crit !== undefined) return undefined;
-      return this.keys.find((key) => key.kid === kid)?.secret;
+      return this.secrets.get(kid);
     } catch {
       return undefined;
     }

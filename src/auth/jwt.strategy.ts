@@ -16,7 +16,8 @@ export class JwtStrategy extends PassportStrategy(Strategy, 'jwt') {
     super({
       jwtFromRequest: ExtractJwt.fromAuthHeaderAsBearerToken(),
       secretOrKeyProvider: (_request, token: string, done) => {
-        done(null, accessTokens.secretFor(token));
+        // Its types do not know of key objects, which jsonwebtoken takes as they are.
+        done(null, accessTokens.secretFor(token) as Buffer | undefined);
       },
       algorithms: ['HS256'],
       issuer: ISSUER,

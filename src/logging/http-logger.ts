@@ -88,7 +88,8 @@ export function createHttpLogger(logger: Logger): HttpLogger<Request, Response> 
   return pinoHttp<Request, Response>({
     logger,
     wrapSerializers: false,
-    serializers: { err: asIs },
+    // Of request and response it would keep all headers, and write them out for every request.
+    serializers: { err: asIs, req: () => undefined, res: () => undefined },
     genReqId: (request) => request.id,
     quietReqLogger: true,
     quietResLogger: true,
@@ -109,7 +110,6 @@ export function createHttpLogger(logger: Logger): HttpLogger<Request, Response> 
 function requestLine(request: Request, response: Response, line: object): object {
   return {
     ...line,
-    res: undefined,
     method: request.method,
     path: request.originalUrl.split('?', 1)[0]?.slice(0, 500),
     status: response.statusCode,

@@ -36,35 +36,41 @@ const CURSOR_MAX = 1024;
 /** The sorts of every object, and the order of the lists that serve them. */
 const COMMON_SORTS: Record<string, string> = { created_at: 'created', name: 'name' };
 
+// Their schemas are made once: made for every request they are 0.1 ms of it.
+const EXTERNAL_ID: Filter = {
+  schema: text(250).refine(
+    (value) => {
+      const { source, key } = splitExternal(value);
+      return SOURCE.test(source) && key !== '';
+    },
+    { error: 'must look like source:key' },
+  ),
+  description: 'The record that another system knows by this key: `source:key`.',
+  matches: ({ data }, value) => {
+    const { source, key } = splitExternal(value);
+    return data.external_ids[source] === key;
+  },
+  unique: (value) => {
+    const { source, key } = splitExternal(value);
+    return { field: `external:${source}`, value: key };
+  },
+};
+const TAG: Filter = {
+  schema: text(50),
+  description: 'Records with this tag.',
+  matches: ({ data }, value) => data.tags.includes(value),
+  scope: tagScope,
+};
+const OWNER_ID = id();
+const CUSTOM = text(200);
+
 export function commonFilters(definition: RecordDefinition): Record<string, Filter> {
   return {
-    external_id: {
-      schema: text(250).refine(
-        (value) => {
-          const { source, key } = splitExternal(value);
-          return SOURCE.test(source) && key !== '';
-        },
-        { error: 'must look like source:key' },
-      ),
-      description: 'The record that another system knows by this key: `source:key`.',
-      matches: ({ data }, value) => {
-        const { source, key } = splitExternal(value);
-        return data.external_ids[source] === key;
-      },
-      unique: (value) => {
-        const { source, key } = splitExternal(value);
-        return { field: `external:${source}`, value: key };
-      },
-    },
+    external_id: EXTERNAL_ID,
     ...definition.filters,
-    tag: {
-      schema: text(50),
-      description: 'Records with this tag.',
-      matches: ({ data }, value) => data.tags.includes(value),
-      scope: tagScope,
-    },
+    tag: TAG,
     owner_id: {
-      schema: id(),
+      schema: OWNER_ID,
       description: 'Records of this user.',
       matches: (record, value) => ownersOf(definition, record.data).includes(value),
       scope: ownerScope,
@@ -85,7 +91,7 @@ export function sortsOf(definition: RecordDefinition): string[] {
 
 function customFilter(field: Field): Filter {
   return {
-    schema: text(200),
+    schema: CUSTOM,
     description: '',
     matches: ({ data }: StoredRecord, value) => {
       const own = data.custom[field.key];
