@@ -40,7 +40,7 @@ export function orderWalk(
     descending,
     stands: (record, row) =>
       record.state === 'live' &&
-      scopesOf(definition, record, fields).includes(scope) &&
+      (scope === ALL || scopesOf(definition, record, fields).includes(scope)) &&
       sortKeyOf(definition, record, order, fields) === row.sortKey,
     matches: matcher(caller, definition, query),
   };
