@@ -1,4 +1,4 @@
-// Does hashing passwords hold up everybody else? npm run bench
+// Does hashing passwords hold up everybody else? npm run bench:logins
 // Eight clients sign in without a pause; meanwhile the delay of the server's event loop and the
 // time of another request are measured, and set against the idle server of the same run.
 import { randomUUID } from 'node:crypto';

@@ -8,10 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
+const START_LIMIT_MS = 60_000;
+
 /** A server as npm run build has made it, without limits and with little to log. */
 export interface Server {
   url: string;
   child: ChildProcess;
+  /** From the start of the process until it was ready for requests. */
+  readyMs: number;
   stop: () => Promise<void>;
 }
 
@@ -19,9 +23,11 @@ export async function startServer(
   variables: Record<string, string>,
   nodeArgs: string[] = [],
   stdout: 'inherit' | 'ignore' = 'inherit',
+  program = join(PROJECT, 'dist', 'main.js'),
 ): Promise<Server> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
-  const child = spawn(process.execPath, [...nodeArgs, join(PROJECT, 'dist', 'main.js')], {
+  const began = performance.now();
+  const child = spawn(process.execPath, [...nodeArgs, program], {
     env: {
       ...process.env,
       NODE_ENV: 'test',
@@ -44,13 +50,13 @@ export async function startServer(
     child.kill('SIGTERM');
     await ended;
   };
-  for (let attempt = 0; attempt < 200 && child.exitCode === null; attempt++) {
-    const up = await fetch(`${url}/health`).then(
+  while (performance.now() - began < START_LIMIT_MS && child.exitCode === null) {
+    const up = await fetch(`${url}/health/ready`).then(
       (response) => response.ok,
       () => false,
     );
-    if (up) return { url, child, stop };
-    await sleep(300);
+    if (up) return { url, child, readyMs: performance.now() - began, stop };
+    await sleep(25);
   }
   await stop();
   throw new Error('The server does not come up');

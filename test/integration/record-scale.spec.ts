@@ -17,7 +17,7 @@ interface Page {
 
 jest.setTimeout(300_000);
 
-/** The shape of what bench/record-lists.mts measures, without its times. */
+/** The shape of what bench/compare-lists.mts measures, without its times. */
 describe('An organization with some thousand records', () => {
   const organization = newOrganizationId();
   let server: TestApp;
