@@ -4,14 +4,14 @@
 import { Client } from './client.mts';
 import { Census, listPath, PAGE, SORTS, walk } from './contact-lists.mts';
 import type { Line } from './lines.mts';
-import type { PlainData } from './plain.mts';
+import type { ContactBody, PlainData } from './plain.mts';
 import type { Login } from './seeded.mts';
 import { percentile } from './server.mts';
 import type { Sides } from './sides.mts';
 
 const ROUNDS = 5;
 const REQUESTS = 60;
-const WARM_UP = 20;
+const WARM_UP = 40;
 const LIST_MAX = 1.5;
 const LAST_PAGE_MAX = 1.3;
 const LOOK_UP_MAX = 2;
@@ -54,6 +54,11 @@ export async function openLarge(sides: Sides, data: PlainData, login: Login): Pr
     add('middle', listPath({ ...query, cursor: middle }));
     add('last', listPath({ ...query, cursor: last }));
   }
+  const bytes = async (side: Client) => {
+    const { data } = await side.send<ContactBody[]>('GET', listPath({ limit: PAGE }));
+    return Buffer.byteLength(JSON.stringify(data)).toLocaleString('en');
+  };
+  console.log(`A list has ${await bytes(client)} bytes, the peer's ${await bytes(peer)}`);
   return { client, peer, pages, census };
 }
 
@@ -118,7 +123,7 @@ export async function compareSearches(large: Large): Promise<Line[]> {
     for (const [what, term] of Object.entries({ frequent, rare })) {
       const path = `/api/v1/search?q=${term}&limit=10`;
       if (!(await accepts(client, path))) {
-        console.error(`Nothing is answered to ${String(letters)} letters: ${term}`);
+        console.error(`Refused: a typeahead of ${String(letters)}, "${term}"`);
         continue;
       }
       const name = `typeahead "${term}" (${String(letters)}, ${what})`;

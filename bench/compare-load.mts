@@ -6,6 +6,8 @@ import type { Side, Sides } from './sides.mts';
 
 const ROUNDS = 5;
 const SECONDS = Number(process.env.DURATION ?? 8);
+/** Until both servers and the database have compiled what they run. */
+const WARM_UP_SECONDS = 2 * SECONDS;
 const ME = '/api/v1/users/me';
 
 /** Measures both sides in turn: each figure of each round, for either. */
@@ -28,7 +30,7 @@ async function inTurn<Name extends string>(
 }
 
 export async function compareReads(sides: Sides): Promise<Line[]> {
-  for (const side of [sides.ours, sides.theirs]) await read(side, ME, SECONDS);
+  for (const side of [sides.ours, sides.theirs]) await read(side, ME, WARM_UP_SECONDS);
   const { rate, p99 } = await inTurn(sides, ['rate', 'p99'], (side) =>
     read(side, ME, SECONDS).then(({ rate, p99 }) => ({ rate, p99 })),
   );

@@ -44,6 +44,7 @@ function show(title: string, ours: Measured, theirs: Measured): void {
     new Map([...attribute(profile, by)].map(([name, micros]) => [name, micros / requests]));
   for (const [by, shown] of [
     ['package', ROWS_SHOWN],
+    ['owner', ROWS_SHOWN],
     ['function', FUNCTIONS_SHOWN],
   ] as const) {
     const [a, b] = [cost(ours, by), cost(theirs, by)];

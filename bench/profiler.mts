@@ -8,12 +8,13 @@ interface CallFrame {
 }
 
 export interface Profile {
-  nodes: { id: number; callFrame: CallFrame }[];
+  nodes: { id: number; callFrame: CallFrame; children?: number[] }[];
   samples: number[];
   timeDeltas: number[];
 }
 
-export type Attribution = 'package' | 'function';
+/** `owner`: the innermost function of the server's own that it was spent below, whatever that called. */
+export type Attribution = 'package' | 'owner' | 'function';
 
 /** Twice as often as by default: a request is made of many short functions. */
 const INTERVAL_US = 500;
@@ -70,24 +71,36 @@ export class Profiler {
 /** Self time in microseconds, by what it was spent in. */
 export function attribute({ nodes, samples, timeDeltas }: Profile, by: Attribution) {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const parents = new Map(
+    nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
+  );
+  const ownerOf = (id: number | undefined): string => {
+    const frame = id === undefined ? undefined : frames.get(id);
+    if (!frame) return 'nothing of its own';
+    return isOwn(frame) ? functionOf(frame) : ownerOf(parents.get(id ?? 0));
+  };
   const times = new Map<string, number>();
   samples.forEach((id, index) => {
     const frame = frames.get(id);
     if (!frame) return;
-    const name = by === 'package' ? packageOf(frame) : functionOf(frame);
+    const special = frame.functionName.startsWith('(') && frame.url === '';
+    const names = { package: packageOf, owner: () => ownerOf(id), function: functionOf };
+    const name = special ? frame.functionName : names[by](frame);
     times.set(name, (times.get(name) ?? 0) + (timeDeltas[index] ?? 0));
   });
   return times;
 }
 
+const isOwn = ({ url }: CallFrame) => url.startsWith('file:') && !url.includes('/node_modules/');
+
 /** A package, a module of Node's, or a folder of the project's own. */
-function packageOf({ url, functionName }: CallFrame): string {
+function packageOf({ url }: CallFrame): string {
   const inPackages = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1];
   if (inPackages) return inPackages;
   if (url.startsWith('node:')) return url.split('/').slice(0, 2).join('/');
   const own = /\/dist\/([^/]+)/.exec(url)?.[1];
   if (own) return `src/${own.replace(/\.js$/, '')}`;
-  if (url === '') return functionName.startsWith('(') ? functionName : 'native code';
+  if (url === '') return 'native code';
   return "the peer's own";
 }
 
