@@ -1,0 +1,104 @@
+// A client of the API that costs little itself: on a machine that it shares with the server, what
+// the client takes is missing there.
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import type { Login } from './seeded.mts';
+
+export interface Answer<T> {
+  data: T;
+  meta?: { next_cursor: string | null };
+}
+
+export class Client {
+  private readonly url: URL;
+  private readonly agent: Agent;
+  private token = '';
+
+  constructor(url: string, connections = 1) {
+    this.url = new URL(url);
+    this.agent = new Agent({ keepAlive: true, maxSockets: connections });
+  }
+
+  /** @throws Error for every answer but 2xx */
+  async send<T>(
+    method: string,
+    path: string,
+    body?: object | Buffer,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
+    const content = Buffer.isBuffer(body) ? body : Buffer.from(body ? JSON.stringify(body) : '');
+    const { status, text } = await new Promise<{ status: number; text: string }>(
+      (resolve, reject) => {
+        const sent = request(
+          {
+            host: this.url.hostname,
+            port: this.url.port,
+            agent: this.agent,
+            method,
+            path,
+            headers: {
+              ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+              ...(body ? { 'content-type': 'application/json' } : {}),
+              'content-length': content.length,
+              ...headers,
+            },
+          },
+          (response) => {
+            const parts: Buffer[] = [];
+            response.on('data', (part: Buffer) => parts.push(part));
+            response.once('error', reject);
+            response.once('end', () => {
+              const status = response.statusCode ?? 0;
+              resolve({ status, text: Buffer.concat(parts).toString() });
+            });
+          },
+        );
+        sent.once('error', reject);
+        sent.end(content);
+      },
+    );
+    if (status < 200 || status > 299) {
+      throw new Error(`${method} ${path} answered ${String(status)}: ${text}`);
+    }
+    return (text === '' ? { data: null } : JSON.parse(text)) as Answer<T>;
+  }
+
+  /** A new organization, whose admin this client is from now on. */
+  async register(): Promise<Login> {
+    const login = {
+      organization_id: `org_${randomUUID()}`,
+      email: 'a@example.com',
+      password: randomUUID(),
+    };
+    await this.authenticate('register', login);
+    return login;
+  }
+
+  login(login: Login): Promise<void> {
+    return this.authenticate('login', login);
+  }
+
+  /** Lets go of the connections. */
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async authenticate(how: 'register' | 'login', login: Login): Promise<void> {
+    const path = `/api/auth/${how}`;
+    const { data } = await this.send<{ access_token: string }>('POST', path, login);
+    this.token = data.access_token;
+  }
+}
+
+/** Does `work` for 0 to `count`, `atOnce` of them at a time. */
+export async function inParallel(
+  count: number,
+  atOnce: number,
+  work: (index: number) => Promise<unknown>,
+): Promise<void> {
+  let next = 0;
+  const one = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, count) }, one));
+}
