@@ -91,9 +91,11 @@ async function record(part: Part): Promise<void> {
 /** The process that sends statements without a server. */
 class Replayer {
   readonly child: ChildProcess;
+  private readonly ended: Promise<unknown>;
 
   private constructor(child: ChildProcess) {
     this.child = child;
+    this.ended = once(child, 'exit');
   }
 
   static async start(keyspace: string): Promise<Replayer> {
@@ -123,16 +125,13 @@ class Replayer {
 
   async stop(): Promise<void> {
     this.child.disconnect();
-    await once(this.child, 'exit');
+    await this.ended;
   }
 
   private async answer(): Promise<unknown> {
-    const [message] = (await Promise.race([
-      once(this.child, 'message'),
-      once(this.child, 'exit').then(() => {
-        throw new Error('The process that sends statements has ended');
-      }),
-    ])) as unknown[];
+    const answered = once(this.child, 'message') as Promise<unknown[]>;
+    const [message] = await Promise.race([answered, this.ended.then(() => [])]);
+    if (message === undefined) throw new Error('The process that sends statements has ended');
     return message;
   }
 }
