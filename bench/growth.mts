@@ -146,8 +146,8 @@ async function byNumber(): Promise<void> {
 }
 
 try {
-  await byNumber();
   await bySize();
+  await byNumber();
 } finally {
   await Promise.all(servers.map((server) => server.stop()));
 }
