@@ -89,7 +89,10 @@ async function load(
 
 function limitOf({ busy }: Measured, quota: number | undefined): string {
   if (quota !== undefined && busy.one >= FULL * quota) return 'the quota of the API processes';
-  if (busy.machine >= FULL * availableParallelism()) return 'the cores of the machine';
+  const ours = busy.one + busy.other + busy.database + busy.load;
+  if (busy.machine >= FULL * availableParallelism()) {
+    return ours >= FULL * busy.machine ? 'the cores of the machine' : 'other work on the machine';
+  }
   if (busy.one >= FULL) return 'the one thread of an API process';
   return 'neither the API processes nor the cores';
 }
