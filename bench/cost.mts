@@ -1,50 +1,18 @@
 // What one operation costs: statements, bytes to and from the database, processor time of the server
 // and of the database. Counted, not timed: other work on the machine changes little of it.
 // npm run bench:cost
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { percentile, type Server, startServer } from './server.mts';
+import { cpuMs, processOn } from './usage.mts';
 
 const ROUNDS = Number(process.env.ROUNDS ?? 200);
 const WARM_UP = 50;
 const IMPORT_ROWS = Number(process.env.IMPORT_ROWS ?? 5000);
 const BATCH = 100;
-/** Of /proc: clock ticks in a second, on every Linux there is. */
-const TICKS = 100;
-
-/** The process that listens on a port of this machine. */
-function processOn(port: number): number {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  const inodes = ['/proc/net/tcp', '/proc/net/tcp6']
-    .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, local, , state]) => local?.endsWith(`:${hex}`) === true && state === '0A')
-    .map((fields) => `socket:[${fields[9] ?? ''}]`);
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const held = readdirSync(`/proc/${pid}/fd`).map((fd) =>
-        readlinkSync(`/proc/${pid}/fd/${fd}`),
-      );
-      if (held.some((link) => inodes.includes(link))) return Number(pid);
-    } catch {
-      // Gone, or not ours to look at.
-    }
-  }
-  throw new Error(`Nobody listens on ${String(port)}`);
-}
-
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
-    .split(') ')
-    .at(-1)
-    ?.split(' ');
-  return ((Number(fields?.[11]) + Number(fields?.[12])) * 1000) / TICKS;
-}
-
 const host = process.env.CASSANDRA_CONTACT_POINTS?.split(',')[0] ?? '127.0.0.1';
 const port = Number(process.env.CASSANDRA_PORT ?? '9042');
 const databasePid = processOn(port);
@@ -89,7 +57,7 @@ async function figures(server: Server): Promise<Figures> {
     statements,
     conditional,
     ...traffic,
-    serverCpu: cpuMs(server.child.pid ?? 0),
+    serverCpu: cpuMs(server.child.pid),
     databaseCpu: cpuMs(databasePid),
   };
 }

@@ -10,9 +10,13 @@ export interface Login {
 }
 
 /** Runs a program of the project. @returns what it writes, and its exit code */
-export async function run(args: string[]): Promise<{ output: string; code: number | null }> {
+export async function run(
+  args: string[],
+  variables: Record<string, string> = {},
+): Promise<{ output: string; code: number | null }> {
   const child = spawn(process.execPath, args, {
     cwd: PROJECT,
+    env: { ...process.env, ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -23,8 +27,11 @@ export async function run(args: string[]): Promise<{ output: string; code: numbe
   return { output, code };
 }
 
-export async function seed(contacts: string): Promise<Login> {
-  const { output, code } = await run(['tools/seed.mts', '--contacts', contacts]);
+export async function seed(
+  contacts: string,
+  variables: Record<string, string> = {},
+): Promise<Login> {
+  const { output, code } = await run(['tools/seed.mts', '--contacts', contacts], variables);
   const read = (name: string) => new RegExp(`^${name} +(\\S+)$`, 'm').exec(output)?.[1];
   const [organization_id, email, password] = ['organization_id', 'email', 'password'].map(read);
   if (code !== 0 || !organization_id || !email || !password) throw new Error('Seeding failed');
