@@ -134,6 +134,7 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   // First, so that those who watch are neither counted nor logged.
   if (config.get('metrics', { infer: true }).onApiPort) app.use(metricsRoute());
   const admission = app.get(Admission);
+  admission.turnAwayFrom(app.getHttpServer());
   app.use(requestId());
   if (http.corsOrigins.length > 0) {
     app.enableCors({

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 
 /** Bounded and free of anything that could forge a line in a log. */
@@ -7,9 +8,13 @@ const ACCEPTABLE = /^[\w-]{1,64}$/;
 /** Gives each request its id, the caller's own where it is well formed, and sends it back. */
 export function requestId(): RequestHandler {
   return (request, response, next) => {
-    const given = request.headers['x-request-id'];
-    request.id = typeof given === 'string' && ACCEPTABLE.test(given) ? given : randomUUID();
+    request.id = requestIdOf(request);
     response.setHeader('X-Request-Id', request.id);
     next();
   };
+}
+
+export function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && ACCEPTABLE.test(given) ? given : randomUUID();
 }

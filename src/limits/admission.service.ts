@@ -1,11 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Request, RequestHandler } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import { type AppError, errorEnvelope, unavailable } from '../common/errors';
 import { currentRequest } from '../common/request-context';
+import { requestIdOf } from '../common/request-id';
 import type { AppConfig } from '../config/app-config';
 import { admission, requestsShed } from '../telemetry/metrics';
 import { FairQueue } from './fair-queue';
@@ -83,23 +85,40 @@ export class Admission implements OnApplicationShutdown {
    */
   turnAway(): RequestHandler {
     return (request, response, next) => {
-      const refusal = isProbe(request) ? undefined : this.refusalOf(request);
-      if (!refusal) {
-        next();
-        return;
-      }
-      requestsShed.inc({ status: String(refusal.status), reason: 'load' });
-      this.tell(refusal);
-      response
-        .writeHead(refusal.status, { ...refusal.headers, ...BARE_HEADERS })
-        .end(JSON.stringify(errorEnvelope(refusal)));
+      const party = partyOf(this.organizationOf(request), request.ip);
+      (request as Arrival)[PARTY] = party;
+      const refusal = isProbe(request.path) ? undefined : this.refusalOf(party);
+      if (refusal) this.refuse(response, refusal);
+      else next();
     };
+  }
+
+  /**
+   * The same for callers who are known, before the application, which costs more than the refusal.
+   * What browsers send from other sites goes on to it: it knows which headers they want.
+   */
+  turnAwayFrom(server: Server): void {
+    const [handle] = server.listeners('request') as RequestListener[];
+    if (!handle) throw new Error('The server has no application yet');
+    server.removeAllListeners('request');
+    server.on('request', (request, response) => {
+      const isTold = request.headers.origin === undefined && !isProbe(request.url ?? '');
+      const organizationId = isTold ? this.organizationOf(request) : undefined;
+      const refusal =
+        organizationId === undefined
+          ? undefined
+          : this.refusalOf(partyOf(organizationId, undefined));
+      if (refusal) {
+        response.setHeader('X-Request-Id', requestIdOf(request));
+        this.refuse(response, refusal);
+      } else handle(request, response);
+    });
   }
 
   /** Lets a request wait for its turn. Belongs behind the log, which tells of the waiting, too. */
   takeTurns(): RequestHandler {
     return (request, response, next) => {
-      if (this.most === 0 || isProbe(request)) {
+      if (this.most === 0 || isProbe(request.path)) {
         next();
         return;
       }
@@ -136,17 +155,20 @@ export class Admission implements OnApplicationShutdown {
     this.queue.resize(this.slots, shareOf(this.slots));
   }
 
-  private refusalOf(request: Arrival): AppError | undefined {
-    const organizationId = this.organizationOf(request);
-    const party = partyOf(organizationId, request.ip);
-    request[PARTY] = party;
-    const overLimit =
-      organizationId === undefined ? undefined : this.general.refusalOf(organizationId);
+  private refusalOf(party: string): AppError | undefined {
     const isFull = this.most > 0 && this.queue.isFullFor(party);
-    return overLimit ?? (isFull ? OVERLOADED : undefined);
+    return this.general.refusalOf(party) ?? (isFull ? OVERLOADED : undefined);
   }
 
-  private organizationOf(request: Request): string | undefined {
+  private refuse(response: ServerResponse, refusal: AppError): void {
+    requestsShed.inc({ status: String(refusal.status), reason: 'load' });
+    this.tell(refusal);
+    response
+      .writeHead(refusal.status, { ...refusal.headers, ...BARE_HEADERS })
+      .end(JSON.stringify(errorEnvelope(refusal)));
+  }
+
+  private organizationOf(request: IncomingMessage): string | undefined {
     const key = credentialsOf(request);
     return key === undefined ? undefined : this.organizations.get(key);
   }
@@ -180,11 +202,11 @@ const BARE_HEADERS = {
 };
 
 /** Those who ask whether the process is alive must not hear that it is busy. */
-function isProbe({ path }: Request): boolean {
+function isProbe(path: string): boolean {
   return path.startsWith('/health');
 }
 
-function credentialsOf({ headers }: Request): string | undefined {
+function credentialsOf({ headers }: IncomingMessage): string | undefined {
   const { authorization } = headers;
   return authorization && createHash('sha256').update(authorization).digest('base64');
 }

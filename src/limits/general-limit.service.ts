@@ -15,8 +15,8 @@ import { limitHeaders, type Limit } from './limit';
 @Injectable()
 export class GeneralLimit {
   private readonly limits: AppConfig['limits'];
-  /** Organizations that were told to come back later: until when, in epoch ms. */
-  private readonly refused = new Map<string, number>();
+  /** Organizations that were told to come back later. One answer a second: it is given often. */
+  private readonly refused = new Map<string, OverLimitError>();
 
   constructor(
     private readonly storage: ThrottlerStorageService,
@@ -36,20 +36,22 @@ export class GeneralLimit {
     try {
       await this.hit(response, this.requests(), party);
     } catch (error) {
-      if (error instanceof OverLimitError) this.refused.set(party, error.until);
+      if (error instanceof OverLimitError && caller) this.refused.set(party, error);
       throw error;
     }
   }
 
   /** What an organization is answered until the time it was told to come back after. */
-  refusalOf(organizationId: string): AppError | undefined {
-    const party = partyOf(organizationId, undefined);
-    const until = this.refused.get(party);
-    if (until === undefined) return undefined;
-    const resetSeconds = Math.ceil((until - Date.now()) / 1000);
-    if (resetSeconds > 0) return new OverLimitError(this.requests(), resetSeconds);
+  refusalOf(party: string): AppError | undefined {
+    const refusal = this.refused.get(party);
+    if (refusal === undefined) return undefined;
+    const resetSeconds = Math.ceil((refusal.until - Date.now()) / 1000);
+    if (resetSeconds === refusal.resetSeconds) return refusal;
     this.refused.delete(party);
-    return undefined;
+    if (resetSeconds <= 0) return undefined;
+    const next = new OverLimitError(this.requests(), resetSeconds, refusal.until);
+    this.refused.set(party, next);
+    return next;
   }
 
   private requests(): Limit {
@@ -79,9 +81,12 @@ export function partyOf(organizationId: string | undefined, ip: string | undefin
 }
 
 class OverLimitError extends AppError {
-  readonly until: number;
-
-  constructor(limit: Limit, resetSeconds: number) {
+  constructor(
+    limit: Limit,
+    readonly resetSeconds: number,
+    /** In epoch ms. */
+    readonly until = Date.now() + resetSeconds * 1000,
+  ) {
     const [window = { count: 0, seconds: 0 }] = limit.windows;
     super('RATE_LIMITED', {
       shedReason: 'load',
@@ -91,6 +96,5 @@ class OverLimitError extends AppError {
         ...limitHeaders(limit, { window, remaining: -1, resetSeconds }),
       },
     });
-    this.until = Date.now() + resetSeconds * 1000;
   }
 }

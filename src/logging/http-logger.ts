@@ -110,6 +110,8 @@ export function createHttpLogger(logger: Logger): HttpLogger<Request, Response> 
 function requestLine(request: Request, response: Response, line: object): object {
   return {
     ...line,
+    // Before it is serialized it would be searched for secrets, all that hangs on it.
+    res: undefined,
     method: request.method,
     path: request.originalUrl.split('?', 1)[0]?.slice(0, 500),
     status: response.statusCode,
