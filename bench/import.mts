@@ -34,17 +34,17 @@ async function importFile(token: string, rows: number) {
   const began = performance.now();
   const { id } = await call('/api/v1/imports', { method: 'POST', body: form }, token);
   const uploaded = performance.now();
-  let peak = 0;
+  const memory: number[] = [];
   const reads: number[] = [];
   for (;;) {
     const asked = performance.now();
     const job = await call(`/api/v1/jobs/${String(id)}`, {}, token);
     reads.push(performance.now() - asked);
-    peak = Math.max(peak, residentMb(server));
+    memory.push(residentMb(server));
     if (job.status !== 'queued' && job.status !== 'running') {
       const { counts } = job.progress as { counts: Record<string, number> };
       const seconds = (performance.now() - uploaded) / 1000;
-      return { status: job.status, counts, upload: uploaded - began, seconds, peak, reads };
+      return { status: job.status, counts, upload: uploaded - began, seconds, memory, reads };
     }
     await sleep(200);
   }
@@ -63,13 +63,17 @@ try {
   await sleep(3000);
   const idle = residentMb(server);
   const result = await importFile(token, ROWS);
-  const above = result.peak - idle;
+  const above = Math.max(...result.memory) - idle;
+  const at = (share: number) => result.memory[Math.floor(result.memory.length * share)] ?? idle;
   console.table({
     rows: ROWS,
     outcome: `${String(result.status)} ${JSON.stringify(result.counts)}`,
     'upload ms': Math.round(result.upload),
     'rows/s': Math.round(ROWS / result.seconds),
     'idle MB': Math.round(idle),
+    'above idle at its beginning, quarters and end, MB': [0, 0.25, 0.5, 0.75, 0.999]
+      .map((share) => String(Math.round(at(share) - idle)))
+      .join(', '),
     'peak above idle MB': Math.round(above),
     'read meanwhile p50 ms': Math.round(percentile(result.reads, 0.5)),
     'read meanwhile p95 ms': Math.round(percentile(result.reads, 0.95)),
