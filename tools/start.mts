@@ -6,7 +6,9 @@ import { PROJECT } from './local-cassandra/common.mts';
 import { listenFault } from './local-cassandra/ports.mts';
 import { fail, Interrupted, loadEnv, say, signalCode, untilAsked } from './terminal.mts';
 
-const SERVER = [process.execPath, '--enable-source-maps', join(PROJECT, 'dist', 'main.js')];
+/** As in the Dockerfile. */
+const NODE_ARGS = ['--enable-source-maps', '--max-semi-space-size=8'];
+const SERVER = [process.execPath, ...NODE_ARGS, join(PROJECT, 'dist', 'main.js')];
 const NEST = join(PROJECT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
 const WATCH = [process.execPath, NEST, 'start', '--watch'];
 
