@@ -1,14 +1,8 @@
 // What becomes of the cost of a request when an organization grows: as a table, as JSON, as a plot.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { parse, View } from 'vega';
 import type { TopLevelSpec } from 'vega-lite';
-import { compile } from 'vega-lite';
-import { databaseVersion } from './database.mts';
-import { percentile, PROJECT } from './server.mts';
+import { keep } from './results.mts';
+import { percentile } from './server.mts';
 
-const RESULTS = join(PROJECT, 'bench', 'results');
 const SHARES = { p50: 0.5, p95: 0.95 } as const;
 type Share = keyof typeof SHARES;
 
@@ -93,18 +87,6 @@ export async function reportGrowth(name: string, title: string, growth: Growth):
   const summaries = Object.entries(growth).map(([request, times]) => summaryOf(request, times));
   console.log(`\n${title}, ms\n`);
   console.table(Object.fromEntries(summaries.map((one) => [one.request, rowOf(one)])));
-  mkdirSync(RESULTS, { recursive: true });
-  const result = {
-    title,
-    date: new Date().toISOString(),
-    node: process.version,
-    cassandra: await databaseVersion(),
-    cpus: availableParallelism(),
-    rounds: Object.values(growth)[0]?.[0]?.times.length,
-    lines: summaries,
-  };
-  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  const view = new View(parse(compile(plotOf(title, summaries)).spec), { renderer: 'none' });
-  writeFileSync(join(RESULTS, `${name}.svg`), await view.toSVG());
-  view.finalize();
+  const rounds = Object.values(growth)[0]?.[0]?.times.length;
+  await keep(name, title, { rounds, lines: summaries }, plotOf(title, summaries));
 }

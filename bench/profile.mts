@@ -1,9 +1,7 @@
 // Where a request's processor time goes: a profile of each server while it is read as fast as it can be,
 // by package. npm run bench:profile            of the own user, and of a list of 50
 // CONTACTS=2000 for another size of the organization whose list is read
-import { createServer } from 'node:net';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { freePorts } from '../tools/local-cassandra/ports.mts';
 import { Client } from './client.mts';
 import { listPath, walk } from './contact-lists.mts';
 import { read } from './load.mts';
@@ -15,14 +13,6 @@ import { prepare, settle, type Side, signIn, startSides, stopSides } from './sid
 const SECONDS = Number(process.env.DURATION ?? 8);
 const ROWS_SHOWN = 22;
 const FUNCTIONS_SHOWN = 15;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 interface Measured {
   profile: Profile;
@@ -66,7 +56,8 @@ function show(title: string, ours: Measured, theirs: Measured): void {
 const data = new PlainData();
 const start = await prepare(data);
 const login = await seed(process.env.CONTACTS ?? '2000');
-const ports = { ours: await freePort(), theirs: await freePort() };
+const [ourPort = 0, theirPort = 0] = await freePorts(2);
+const ports = { ours: ourPort, theirs: theirPort };
 const inspect = (port: number) => [`--inspect=127.0.0.1:${String(port)}`];
 const sides = await startSides(start, data, {
   ours: inspect(ports.ours),

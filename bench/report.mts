@@ -1,15 +1,10 @@
 // What a comparison leaves behind: a table on the terminal, the same as JSON, and a plot.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg } from 'node:os';
-import { join } from 'node:path';
+import { loadavg } from 'node:os';
 import type { TopLevelSpec } from 'vega-lite';
-import { compile } from 'vega-lite';
-import { parse, View } from 'vega';
-import { databaseVersion } from './database.mts';
 import type { Line } from './lines.mts';
-import { percentile, PROJECT } from './server.mts';
+import { keep } from './results.mts';
+import { percentile } from './server.mts';
 
-const RESULTS = join(PROJECT, 'bench', 'results');
 const THEM = 'compared with';
 /** Before this process has made load of its own: what else the machine had to do. */
 const [loadBefore] = loadavg();
@@ -125,13 +120,7 @@ function panelOf(unit: string, all: readonly Judged[]) {
 export async function report(name: string, title: string, lines: readonly Line[]): Promise<void> {
   const judged = lines.map(judge);
   console.log(`\n${title}\n\n${table(judged)}`);
-  mkdirSync(RESULTS, { recursive: true });
-  const result = {
-    title,
-    date: new Date().toISOString(),
-    node: process.version,
-    cassandra: await databaseVersion(),
-    cpus: availableParallelism(),
+  const figures = {
     load_before: loadBefore && rounded(loadBefore),
     lines: judged.map((line) => ({
       ...line,
@@ -139,9 +128,6 @@ export async function report(name: string, title: string, lines: readonly Line[]
       theirs: line.theirs.map(rounded),
     })),
   };
-  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  const view = new View(parse(compile(plotOf(title, judged)).spec), { renderer: 'none' });
-  writeFileSync(join(RESULTS, `${name}.svg`), await view.toSVG());
-  view.finalize();
+  await keep(name, title, figures, plotOf(title, judged));
   if (judged.some(({ met }) => met === false)) process.exitCode = 1;
 }

@@ -86,19 +86,19 @@ export class ApiKeysRepository {
       former: key.lastUsedAt,
       secret_hash: key.secretHash,
     };
-    await this.cassandra.lwt([{ query: touch, params }], () => Promise.resolve(true));
-    this.recent.forget(`${key.organizationId} ${key.id}`);
+    await this.recent.write(`${key.organizationId} ${key.id}`, () =>
+      this.cassandra.lwt([{ query: touch, params }], () => Promise.resolve(true)),
+    );
   }
 
   /** False: there is no such key. */
   async remove(organizationId: string, id: string): Promise<boolean> {
     const params = { organization_id: organizationId, id };
     const isGone = () => Promise.resolve(true);
-    try {
-      return (await this.cassandra.lwt([{ query: remove, params }], isGone)).applied;
-    } finally {
-      this.recent.forget(`${organizationId} ${id}`);
-    }
+    const { applied } = await this.recent.write(`${organizationId} ${id}`, () =>
+      this.cassandra.lwt([{ query: remove, params }], isGone),
+    );
+    return applied;
   }
 }
 

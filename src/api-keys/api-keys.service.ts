@@ -114,18 +114,10 @@ export class ApiKeysService implements OnModuleInit {
 
   private async callerBy(key: ApiKey, now: Date, recently = false): Promise<Principal | undefined> {
     if (key.expiresAt <= now) return undefined;
-    const { organizationId, createdBy } = key;
-    const [maker, open] = await Promise.all(
-      recently
-        ? [
-            this.users.findRecent(organizationId, createdBy),
-            this.organizations.isOpenRecently(organizationId),
-          ]
-        : [
-            this.users.findById(organizationId, createdBy),
-            this.organizations.isOpen(organizationId),
-          ],
-    );
+    const [maker, open] = await Promise.all([
+      this.users.findById(key.organizationId, key.createdBy, recently),
+      this.organizations.isOpen(key.organizationId, recently),
+    ]);
     if (maker?.status !== 'active' || !open) return undefined;
     return {
       userId: maker.id,

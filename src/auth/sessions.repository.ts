@@ -86,21 +86,19 @@ export class SessionsRepository {
       const row = await this.cassandra.first(find, toParams(current), { serial: true });
       return row?.operation_id.toString() === columns.operation_id;
     };
-    try {
-      return (await this.cassandra.lwt([{ query: update, params }], isMine)).applied;
-    } finally {
-      this.recent.forget(toText(current));
-    }
+    const { applied } = await this.recent.write(toText(current), () =>
+      this.cassandra.lwt([{ query: update, params }], isMine),
+    );
+    return applied;
   }
 
   /** False: there is no such session. */
   async remove(key: SessionKey): Promise<boolean> {
     const isGone = () => Promise.resolve(true);
-    try {
-      return (await this.cassandra.lwt([{ query: remove, params: toParams(key) }], isGone)).applied;
-    } finally {
-      this.recent.forget(toText(key));
-    }
+    const { applied } = await this.recent.write(toText(key), () =>
+      this.cassandra.lwt([{ query: remove, params: toParams(key) }], isGone),
+    );
+    return applied;
   }
 }
 

@@ -20,18 +20,6 @@ import { decodeRefreshToken, encodeRefreshToken, nextRefreshSecret } from './tok
 /** More than anybody has devices; older ones are still good, they are only not listed. */
 const LIST_LIMIT = 100;
 
-interface Live {
-  user: User;
-  session: Session;
-}
-
-/** A session and its user; undefined when either of them is over. */
-function liveOf([user, session, isOpen]: [User | undefined, Session | undefined, boolean]):
-  Live | undefined {
-  if (!isOpen || user?.status !== 'active') return undefined;
-  return session?.epoch === user.sessionEpoch ? { user, session } : undefined;
-}
-
 /** Signed-in devices: their start, the trade of their tokens, their end. */
 @Injectable()
 export class SessionsService {
@@ -147,25 +135,22 @@ export class SessionsService {
 
   /** The user of a session, by what was so a second ago; undefined when either of them is over. */
   async findUser(key: SessionKey): Promise<User | undefined> {
-    const { organizationId, userId } = key;
-    const recent = liveOf(
-      await Promise.all([
-        this.users.findRecent(organizationId, userId),
-        this.sessions.findRecent(key),
-        this.organizations.isOpenRecently(organizationId),
-      ]),
-    );
-    return (recent ?? (await this.findLive(key)))?.user;
+    return ((await this.findLive(key, true)) ?? (await this.findLive(key)))?.user;
   }
 
-  private async findLive(key: SessionKey): Promise<Live | undefined> {
-    return liveOf(
-      await Promise.all([
-        this.users.findById(key.organizationId, key.userId),
-        this.sessions.find(key),
-        this.organizations.isOpen(key.organizationId),
-      ]),
-    );
+  /** A session and its user; undefined when either of them is over. */
+  private async findLive(
+    key: SessionKey,
+    recently = false,
+  ): Promise<{ user: User; session: Session } | undefined> {
+    const [user, session, open] = await Promise.all([
+      this.users.findById(key.organizationId, key.userId, recently),
+      recently ? this.sessions.findRecent(key) : this.sessions.find(key),
+      this.organizations.isOpen(key.organizationId, recently),
+    ]);
+    if (!open) return undefined;
+    if (user?.status !== 'active' || session?.epoch !== user.sessionEpoch) return undefined;
+    return { user, session };
   }
 
   private isRepeat(session: Session, hash: Buffer, next: Buffer): boolean {

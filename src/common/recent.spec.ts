@@ -12,6 +12,7 @@ describe('Recent', () => {
 
   const find = () => Promise.resolve({ at: ++finds });
   const read = () => recent.read('key', find);
+  const write = () => recent.write('key', () => Promise.resolve());
 
   it('asks once for many at a time, and for those after them', async () => {
     expect(await Promise.all([read(), read()])).toEqual([{ at: 1 }, { at: 1 }]);
@@ -27,14 +28,14 @@ describe('Recent', () => {
 
   it('asks again after a write', async () => {
     await read();
-    recent.forget('key');
+    await write();
     expect(await read()).toEqual({ at: 2 });
   });
 
   it('does not keep a read that was under way when something was written', async () => {
     const { promise, resolve } = Promise.withResolvers<{ at: number }>();
     const early = recent.read('key', () => promise);
-    recent.forget('key');
+    await write();
     const late = read();
     resolve({ at: 0 });
     expect(await early).toEqual({ at: 0 });

@@ -31,9 +31,13 @@ export class Recent<V extends object> {
     }
   }
 
-  /** To be called after every write: also reads that are under way are not remembered then. */
-  forget(key: string): void {
-    this.reads.delete(key);
+  /** Does a write. Nothing that was read before its end is remembered, reads under way included. */
+  async write<T>(key: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } finally {
+      this.reads.delete(key);
+    }
   }
 
   private drop(key: string, read: Promise<V | undefined>): void {

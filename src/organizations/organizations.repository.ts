@@ -144,11 +144,10 @@ export class OrganizationsRepository {
       now: new Date(),
     };
     const isMine = () => this.isLastOperation(organizationId, operationId);
-    try {
-      return (await this.cassandra.lwt([{ query: setStatus, params }], isMine)).applied;
-    } finally {
-      this.recent.forget(organizationId);
-    }
+    const { applied } = await this.recent.write(organizationId, () =>
+      this.cassandra.lwt([{ query: setStatus, params }], isMine),
+    );
+    return applied;
   }
 
   /** Leaves of an erased organization nothing but its id. Doing it again changes nothing. */

@@ -74,14 +74,15 @@ export class OrganizationsService {
       : this.organizations.setStatus(organizationId, 'suspended', 'active');
   }
 
-  /** Whether its people may work: not while it is suspended, and never again once it is erased. */
-  async isOpen(organizationId: string): Promise<boolean> {
-    return isOpen(await this.organizations.find(organizationId));
-  }
-
-  /** Whether it was open within the last second. */
-  async isOpenRecently(organizationId: string): Promise<boolean> {
-    return isOpen(await this.organizations.findRecent(organizationId));
+  /**
+   * Whether its people may work: not while it is suspended, and never again once it is erased.
+   * @param recently as it was up to a second ago will do
+   */
+  async isOpen(organizationId: string, recently = false): Promise<boolean> {
+    const organization = recently
+      ? await this.organizations.findRecent(organizationId)
+      : await this.organizations.find(organizationId);
+    return organization?.status === 'active' || organization?.status === 'provisioning';
   }
 
   /** Whether its data is there to stay, also while it is suspended; for operators. */
@@ -134,8 +135,4 @@ export class OrganizationsService {
     }
     return false;
   }
-}
-
-function isOpen(organization: Organization | undefined): boolean {
-  return organization?.status === 'active' || organization?.status === 'provisioning';
 }

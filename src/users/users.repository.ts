@@ -202,12 +202,14 @@ export class UsersRepository {
       const row = await this.findRow(current.organizationId, current.id, true);
       return row?.operation_id?.toString() === operationId;
     };
-    try {
-      const adminCount = this.adminCount(current.organizationId, admins);
-      return (await this.cassandra.lwt([{ query: update, params }, ...adminCount], isMine)).applied;
-    } finally {
-      this.recent.forget(`${current.organizationId} ${current.id}`);
-    }
+    const statements = [
+      { query: update, params },
+      ...this.adminCount(current.organizationId, admins),
+    ];
+    const { applied } = await this.recent.write(`${current.organizationId} ${current.id}`, () =>
+      this.cassandra.lwt(statements, isMine),
+    );
+    return applied;
   }
 
   private adminCount(organizationId: string, change?: AdminCountChange): Statement[] {

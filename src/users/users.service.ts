@@ -147,14 +147,14 @@ export class UsersService {
     return created;
   }
 
-  /** A user by id, whoever asks; for the guard, which does not know its caller yet. */
-  findById(organizationId: string, id: string): Promise<User | undefined> {
-    return this.users.findById(organizationId, id);
-  }
-
-  /** The same, as it is or was up to a second ago. */
-  findRecent(organizationId: string, id: string): Promise<User | undefined> {
-    return this.users.findRecent(organizationId, id);
+  /**
+   * A user by id, whoever asks; for the guard, which does not know its caller yet.
+   * @param recently as he was up to a second ago will do
+   */
+  findById(organizationId: string, id: string, recently = false): Promise<User | undefined> {
+    return recently
+      ? this.users.findRecent(organizationId, id)
+      : this.users.findById(organizationId, id);
   }
 
   /** What became of a creation that somebody else began under this id. */
