@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { Server } from 'node:http';
 import type { Request, RequestHandler } from 'express';
 import helmet from 'helmet';
+import type { Logger } from 'pino';
 import { requestContext } from './common/request-context';
 import { AppError } from './common/errors';
 import { jsonBody } from './common/json-body';
@@ -10,7 +11,8 @@ import { requestId } from './common/request-id';
 import { answerSocketErrors } from './common/socket-errors';
 import type { AppConfig } from './config/app-config';
 import { Admission } from './limits/admission.service';
-import { HTTP_LOGGER } from './logging/logging.module';
+import { LOGGER } from './logging/logging.module';
+import { requestLog } from './logging/request-log';
 import { DOCS_PATH, serveDocs } from './openapi';
 import { httpTelemetry } from './telemetry/http-telemetry';
 import { metricsRoute } from './telemetry/metrics-server';
@@ -146,9 +148,9 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
   app.use(
     admission.turnAway(),
     securityHeaders(),
-    app.get<RequestHandler>(HTTP_LOGGER),
     arrivalTimeout(app.getHttpServer()),
     requestContext(http.requestTimeoutMs),
+    requestLog(app.get<Logger>(LOGGER)),
     httpTelemetry(http.slowRequestMs, app.get<Tracing | null>(TRACING)),
     acceptsJson(),
     bodies(http.bodyLimitBytes),

@@ -4,7 +4,7 @@ import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { configureApp } from './app.setup';
 import { configWarnings, loadConfig } from './config/app-config';
-import { createLogger } from './logging/http-logger';
+import { createLogger } from './logging/logger';
 import { DOCS_PATH } from './openapi';
 import { failStart } from './start-failure';
 

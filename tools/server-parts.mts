@@ -29,7 +29,7 @@ export interface NewUser {
 const load = createRequire(join(PROJECT, 'dist', 'main.js')) as (path: string) => unknown;
 
 const { loadConfig } = load('./config/app-config.js') as { loadConfig: () => object };
-const { createLogger } = load('./logging/http-logger.js') as {
+const { createLogger } = load('./logging/logger.js') as {
   createLogger: (settings: object) => object;
 };
 const { AppModule } = load('./app.module.js') as {

@@ -1,11 +1,10 @@
-import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AuthGuard } from '@nestjs/passport';
 import type { Response } from 'express';
-import { PinoLogger } from 'nestjs-pino';
 import { API_KEY_PREFIX } from '../api-keys/api-key';
 import { ApiKeysService } from '../api-keys/api-keys.service';
 import { AuditService } from '../audit/audit.service';
+import { bearerOf, credentialsHash } from '../common/credentials';
 import { AppError } from '../common/errors';
 import { type Permission, scopeOf } from '../common/permissions';
 import {
@@ -14,50 +13,63 @@ import {
   type Principal,
   type RequestWithPrincipal,
 } from '../common/principal';
+import { currentRequest } from '../common/request-context';
 import { Admission } from '../limits/admission.service';
 import { GeneralLimit } from '../limits/general-limit.service';
+import { AccessTokens } from './access-tokens';
+import { SessionsService } from './sessions.service';
 
 /** Stands before every route. What a route does not open stays closed. */
 @Injectable()
-export class AccessGuard extends AuthGuard('jwt') {
+export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
+    private readonly tokens: AccessTokens,
+    private readonly sessions: SessionsService,
     private readonly apiKeys: ApiKeysService,
     private readonly limit: GeneralLimit,
     private readonly admission: Admission,
     private readonly audit: AuditService,
-    private readonly logger: PinoLogger,
-  ) {
-    super();
-  }
+  ) {}
 
-  override async canActivate(context: ExecutionContext): Promise<boolean> {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
     const access = this.reflector.get<Access | undefined>(ACCESS_KEY, context.getHandler());
     if (access === undefined) throw new AppError('FORBIDDEN');
     const request = context.switchToHttp().getRequest<RequestWithPrincipal>();
     const anonymous =
       access === 'public' || (access === 'optional' && request.headers.authorization === undefined);
     try {
-      if (!anonymous) await this.authenticate(context, request);
+      if (!anonymous) await this.authenticate(request);
     } finally {
       // Also those who are turned away: they cost as much as the others.
-      await this.limit.count(request, context.switchToHttp().getResponse<Response>());
+      this.limit.count(request, context.switchToHttp().getResponse<Response>());
     }
     if (!anonymous && access !== 'optional') this.checkPermission(request, access);
     return true;
   }
 
-  private async authenticate(context: ExecutionContext, request: RequestWithPrincipal) {
-    const key = apiKeyOf(request);
+  private async authenticate(request: RequestWithPrincipal): Promise<void> {
     try {
-      if (key === undefined) await super.canActivate(context);
-      else request.user = await this.apiKeys.authenticate(key);
-      if (!request.user) throw new AppError('UNAUTHENTICATED');
+      request.user = await this.principalOf(request);
     } finally {
       this.admission.learn(request, request.user?.organizationId);
     }
+    if (!request.user) throw new AppError('UNAUTHENTICATED');
     const { organizationId, userId } = request.user;
-    this.logger.assign({ organization_id: organizationId, user_id: userId });
+    const context = currentRequest();
+    if (context) context.caller = { organization_id: organizationId, user_id: userId };
+  }
+
+  /** The token or key says who, the rows say what he still may. */
+  private async principalOf(request: RequestWithPrincipal): Promise<Principal | undefined> {
+    const bearer = bearerOf(request);
+    const hash = credentialsHash(request);
+    if (bearer === undefined || hash === undefined) return undefined;
+    if (bearer.startsWith(API_KEY_PREFIX)) return this.apiKeys.authenticate(bearer);
+    const claims = this.tokens.verify(bearer, hash);
+    const { org: organizationId, sub: userId, sid: sessionId } = claims;
+    const user = await this.sessions.findUser({ organizationId, userId, id: sessionId });
+    return user && { userId, organizationId, role: user.role, sessionId };
   }
 
   private checkPermission(request: RequestWithPrincipal, permission: Permission): void {
@@ -70,23 +82,4 @@ export class AccessGuard extends AuthGuard('jwt') {
     }
     throw new AppError('FORBIDDEN', { details: { permission } });
   }
-
-  override handleRequest<TUser = Principal>(
-    error: unknown,
-    user: TUser | false,
-    info: unknown,
-  ): TUser {
-    if (error instanceof Error) throw error;
-    if (user) return user;
-    if (info instanceof Error && info.name === 'TokenExpiredError') {
-      throw new AppError('TOKEN_EXPIRED');
-    }
-    throw new AppError('UNAUTHENTICATED');
-  }
-}
-
-/** The API key that a request carries in the place of an access token. */
-function apiKeyOf(request: RequestWithPrincipal): string | undefined {
-  const match = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '');
-  return match?.[1]?.startsWith(API_KEY_PREFIX) ? match[1] : undefined;
 }

@@ -7,7 +7,6 @@ import { UsersModule } from '../users/users.module';
 import { AccessTokens } from './access-tokens';
 import { AuthController } from './auth.controller';
 import { AuthService } from './auth.service';
-import { JwtStrategy } from './jwt.strategy';
 import { LoginAddressesRepository } from './login-addresses.repository';
 import { LoginGuard } from './login-guard.service';
 import { PasswordResetService } from './password-reset.service';
@@ -31,7 +30,7 @@ import { SessionsService } from './sessions.service';
     LoginGuard,
     LoginAddressesRepository,
     AccessTokens,
-    JwtStrategy,
   ],
+  exports: [AccessTokens, SessionsService],
 })
 export class AuthModule {}

@@ -4,7 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../app.module';
 import { LeaseLostError } from '../cassandra/lease';
 import { loadConfig } from '../config/app-config';
-import { createLogger } from '../logging/http-logger';
+import { createLogger } from '../logging/logger';
 import { OrganizationsService } from '../organizations/organizations.service';
 import { failStart } from '../start-failure';
 

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../app.module';
 import { toAppConfig } from '../config/app-config';
 import { readEnvironment } from '../config/read-environment';
-import { createLogger } from '../logging/http-logger';
+import { createLogger } from '../logging/logger';
 import { createDocument } from '../openapi';
 
 /** Writes docs/openapi.json: `npm run gen`. Needs no database. */

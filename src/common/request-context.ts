@@ -3,10 +3,12 @@ import type { RequestHandler } from 'express';
 import { unavailable } from './errors';
 import { StatementLog } from './statement-log';
 
-/** What is true of a request wherever its work leads; never who is calling. */
+/** What is true of a request wherever its work leads. */
 export interface RequestContext {
   requestId: string;
   ip: string | null;
+  /** For the log alone: what may be done is decided by the principal that is handed on. */
+  caller?: { organization_id: string; user_id: string };
   /** Epoch ms. */
   endsAt: number;
   statements: StatementLog;
@@ -37,6 +39,11 @@ const storage = new AsyncLocalStorage<RequestContext>();
 /** undefined for work that no request has caused. */
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore();
+}
+
+/** What every line of the log tells that is written for a request. */
+export function logFields(context = storage.getStore()): Record<string, string> {
+  return context ? { request_id: context.requestId, ...context.caller } : {};
 }
 
 /**

@@ -1,10 +1,10 @@
 import { AsyncResource } from 'node:async_hooks';
-import { createHash } from 'node:crypto';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import type { Request, RequestHandler } from 'express';
 import { PinoLogger } from 'nestjs-pino';
+import { credentialsHash } from '../common/credentials';
 import { type AppError, errorEnvelope, unavailable } from '../common/errors';
 import { currentRequest } from '../common/request-context';
 import { requestIdOf } from '../common/request-id';
@@ -85,9 +85,10 @@ export class Admission implements OnApplicationShutdown {
    */
   turnAway(): RequestHandler {
     return (request, response, next) => {
-      const party = partyOf(this.organizationOf(request), request.ip);
+      const organizationId = this.organizationOf(request);
+      const party = partyOf(organizationId, request.ip);
       (request as Arrival)[PARTY] = party;
-      const refusal = isProbe(request.path) ? undefined : this.refusalOf(party);
+      const refusal = isProbe(request.path) ? undefined : this.refusalOf(party, organizationId);
       if (refusal) this.refuse(response, refusal);
       else next();
     };
@@ -107,7 +108,7 @@ export class Admission implements OnApplicationShutdown {
       const refusal =
         organizationId === undefined
           ? undefined
-          : this.refusalOf(partyOf(organizationId, undefined));
+          : this.refusalOf(partyOf(organizationId, undefined), organizationId);
       if (refusal) {
         response.setHeader('X-Request-Id', requestIdOf(request));
         this.refuse(response, refusal);
@@ -136,7 +137,7 @@ export class Admission implements OnApplicationShutdown {
 
   /** To be told of what authentication has found out about the credentials of a request. */
   learn(request: Request, organizationId: string | undefined): void {
-    const key = credentialsOf(request);
+    const key = credentialsHash(request);
     if (key === undefined) return;
     this.organizations.delete(key);
     if (organizationId === undefined) return;
@@ -155,9 +156,10 @@ export class Admission implements OnApplicationShutdown {
     this.queue.resize(this.slots, shareOf(this.slots));
   }
 
-  private refusalOf(party: string): AppError | undefined {
-    const isFull = this.most > 0 && this.queue.isFullFor(party);
-    return this.general.refusalOf(party) ?? (isFull ? OVERLOADED : undefined);
+  private refusalOf(party: string, organizationId: string | undefined): AppError | undefined {
+    const isOver = organizationId && this.general.refusalOf(organizationId);
+    if (isOver) return isOver;
+    return this.most > 0 && this.queue.isFullFor(party) ? OVERLOADED : undefined;
   }
 
   private refuse(response: ServerResponse, refusal: AppError): void {
@@ -169,7 +171,7 @@ export class Admission implements OnApplicationShutdown {
   }
 
   private organizationOf(request: IncomingMessage): string | undefined {
-    const key = credentialsOf(request);
+    const key = credentialsHash(request);
     return key === undefined ? undefined : this.organizations.get(key);
   }
 
@@ -204,9 +206,4 @@ const BARE_HEADERS = {
 /** Those who ask whether the process is alive must not hear that it is busy. */
 function isProbe(path: string): boolean {
   return path.startsWith('/health');
-}
-
-function credentialsOf({ headers }: IncomingMessage): string | undefined {
-  const { authorization } = headers;
-  return authorization && createHash('sha256').update(authorization).digest('base64');
 }

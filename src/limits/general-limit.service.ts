@@ -1,77 +1,79 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { ThrottlerStorageService } from '@nestjs/throttler';
 import type { Response } from 'express';
+import { TokenBucket } from 'limiter';
+import { LRUCache } from 'lru-cache';
 import { AppError } from '../common/errors';
 import type { RequestWithPrincipal } from '../common/principal';
-import type { AppConfig } from '../config/app-config';
+import type { AppConfig, LimitWindow } from '../config/app-config';
 import { addressGroup } from './address';
-import { limitHeaders, type Limit } from './limit';
+import { limitHeaders } from './limit';
+
+/** The latest ones. Whoever is forgotten has a full bucket again. */
+const REMEMBERED = 100_000;
 
 /**
  * Keeps one party from taking all of a process: an organization, an API key, or an address that
- * has not signed in. Counted in the process, without any I/O; it is about load, not about guessing.
+ * has not signed in. Each has a bucket with as many requests as a window allows, and it fills again
+ * evenly: who asks for more than that gets his next ones one by one, not all at once at the beginning
+ * of a window, where they would be in everybody's way.
+ *
+ * Counted in the process, without any I/O; it is about load, not about guessing.
  */
 @Injectable()
 export class GeneralLimit {
   private readonly limits: AppConfig['limits'];
-  /** Organizations that were told to come back later. One answer a second: it is given often. */
-  private readonly refused = new Map<string, OverLimitError>();
+  private readonly buckets = new LRUCache<string, TokenBucket>({ max: REMEMBERED });
+  /** By the seconds to wait. It is given often. */
+  private readonly refusals = new Map<number, AppError>();
 
-  constructor(
-    private readonly storage: ThrottlerStorageService,
-    config: ConfigService<AppConfig, true>,
-  ) {
+  constructor(config: ConfigService<AppConfig, true>) {
     this.limits = config.get('limits', { infer: true });
   }
 
   /** Counts a request for whoever sent it, as far as that is known by now. @throws RATE_LIMITED */
-  async count(request: RequestWithPrincipal, response: Response): Promise<void> {
+  count(request: RequestWithPrincipal, response: Response): void {
     if (!this.limits.enabled || request.path.startsWith('/health')) return;
     const caller = request.user;
-    if (caller?.apiKeyId !== undefined) {
-      await this.hit(response, { name: 'key', windows: [this.limits.perKey] }, caller.apiKeyId);
-    }
+    const { perKey, perOrganization } = this.limits;
+    if (caller?.apiKeyId !== undefined) this.take(response, 'key', perKey, caller.apiKeyId);
     const party = partyOf(caller?.organizationId, request.ip);
-    try {
-      await this.hit(response, this.requests(), party);
-    } catch (error) {
-      if (error instanceof OverLimitError && caller) this.refused.set(party, error);
+    this.take(response, 'requests', perOrganization, party);
+  }
+
+  /** What an organization is to be answered that has nothing left. Does not count. */
+  refusalOf(organizationId: string): AppError | undefined {
+    const bucket = this.buckets.get(`requests ${partyOf(organizationId, undefined)}`);
+    const waitMs = bucket?.getWaitTime(1) ?? 0;
+    if (waitMs === 0) return undefined;
+    const seconds = Math.ceil(waitMs / 1000);
+    const known = this.refusals.get(seconds);
+    if (known) return known;
+    const refusal = overLimit('requests', this.limits.perOrganization, seconds);
+    this.refusals.set(seconds, refusal);
+    return refusal;
+  }
+
+  private take(response: Response, name: string, window: LimitWindow, who: string): void {
+    const bucket = this.bucketOf(`${name} ${who}`, window);
+    if (!bucket.tryRemoveTokens(1)) {
+      const error = overLimit(name, window, Math.ceil(bucket.getWaitTime(1) / 1000));
+      response.set(error.headers);
       throw error;
     }
+    const remaining = Math.floor(bucket.content);
+    const untilFull = (1 - bucket.content / window.count) * window.seconds;
+    response.set(headersOf(name, window, remaining, Math.max(1, Math.ceil(untilFull))));
   }
 
-  /** What an organization is answered until the time it was told to come back after. */
-  refusalOf(party: string): AppError | undefined {
-    const refusal = this.refused.get(party);
-    if (refusal === undefined) return undefined;
-    const resetSeconds = Math.ceil((refusal.until - Date.now()) / 1000);
-    if (resetSeconds === refusal.resetSeconds) return refusal;
-    this.refused.delete(party);
-    if (resetSeconds <= 0) return undefined;
-    const next = new OverLimitError(this.requests(), resetSeconds, refusal.until);
-    this.refused.set(party, next);
-    return next;
-  }
-
-  private requests(): Limit {
-    return { name: 'requests', windows: [this.limits.perOrganization] };
-  }
-
-  private async hit(response: Response, limit: Limit, who: string): Promise<void> {
-    const [window] = limit.windows;
-    if (!window) return;
-    const record = await this.storage.increment(
-      `${limit.name} ${who}`,
-      window.seconds * 1000,
-      window.count,
-      0,
-      limit.name,
-    );
-    const remaining = window.count - record.totalHits;
-    const resetSeconds = Math.max(1, record.timeToExpire);
-    response.set(limitHeaders(limit, { window, remaining, resetSeconds }));
-    if (remaining < 0) throw new OverLimitError(limit, resetSeconds);
+  private bucketOf(key: string, { count, seconds }: LimitWindow): TokenBucket {
+    const known = this.buckets.get(key);
+    if (known) return known;
+    const size = { bucketSize: count, tokensPerInterval: count, interval: seconds * 1000 };
+    const bucket = new TokenBucket(size);
+    bucket.content = count;
+    this.buckets.set(key, bucket);
+    return bucket;
   }
 }
 
@@ -80,21 +82,14 @@ export function partyOf(organizationId: string | undefined, ip: string | undefin
   return organizationId === undefined ? `ip ${addressGroup(ip ?? null)}` : `org ${organizationId}`;
 }
 
-class OverLimitError extends AppError {
-  constructor(
-    limit: Limit,
-    readonly resetSeconds: number,
-    /** In epoch ms. */
-    readonly until = Date.now() + resetSeconds * 1000,
-  ) {
-    const [window = { count: 0, seconds: 0 }] = limit.windows;
-    super('RATE_LIMITED', {
-      shedReason: 'load',
-      details: { retry_after: resetSeconds },
-      headers: {
-        'Retry-After': String(resetSeconds),
-        ...limitHeaders(limit, { window, remaining: -1, resetSeconds }),
-      },
-    });
-  }
+function overLimit(name: string, window: LimitWindow, seconds: number): AppError {
+  return new AppError('RATE_LIMITED', {
+    shedReason: 'load',
+    details: { retry_after: seconds },
+    headers: { 'Retry-After': String(seconds), ...headersOf(name, window, 0, seconds) },
+  });
+}
+
+function headersOf(name: string, window: LimitWindow, remaining: number, resetSeconds: number) {
+  return limitHeaders({ name, windows: [window] }, { window, remaining, resetSeconds });
 }

@@ -1,12 +1,11 @@
 import { Module } from '@nestjs/common';
-import { ThrottlerStorageService } from '@nestjs/throttler';
 import { Admission } from './admission.service';
 import { AttemptsRepository } from './attempts.repository';
 import { GeneralLimit } from './general-limit.service';
 import { LimitsService } from './limits.service';
 
 @Module({
-  providers: [LimitsService, GeneralLimit, Admission, AttemptsRepository, ThrottlerStorageService],
+  providers: [LimitsService, GeneralLimit, Admission, AttemptsRepository],
   exports: [LimitsService, GeneralLimit, Admission],
 })
 export class LimitsModule {}

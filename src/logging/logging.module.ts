@@ -1,10 +1,9 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { LoggerModule } from 'nestjs-pino';
 import type { Logger } from 'pino';
-import { createHttpLogger } from './http-logger';
 
-/** The pino-http middleware; app.setup puts it first, so that refused bodies are logged too. */
-export const HTTP_LOGGER = Symbol('HTTP_LOGGER');
+/** The logger of the process; what it writes for a request has the request's id. */
+export const LOGGER = Symbol('LOGGER');
 
 @Module({})
 export class LoggingModule {
@@ -12,16 +11,10 @@ export class LoggingModule {
     return {
       module: LoggingModule,
       global: true,
-      imports: [
-        LoggerModule.forRoot({
-          pinoHttp: { logger },
-          // The middleware runs already; here it is only made known to the logger of each request.
-          useExisting: true,
-          assignResponse: true,
-        }),
-      ],
-      providers: [{ provide: HTTP_LOGGER, useValue: createHttpLogger(logger) }],
-      exports: [HTTP_LOGGER],
+      // Each request has its logger already; here that is only made known to those who inject one.
+      imports: [LoggerModule.forRoot({ pinoHttp: { logger }, useExisting: true })],
+      providers: [{ provide: LOGGER, useValue: logger }],
+      exports: [LOGGER],
     };
   }
 }

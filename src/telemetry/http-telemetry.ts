@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { ShedReason } from '../common/errors';
-import { currentRequest } from '../common/request-context';
+import { currentRequest, logFields } from '../common/request-context';
 import type { Tracing } from './tracing';
 import { requestDuration, requestsInFlight, requestsShed } from './metrics';
 
@@ -48,8 +48,9 @@ export function httpTelemetry(slowMs: number, tracing: Tracing | null): RequestH
       const reason = shedReason(response);
       if (reason) requestsShed.inc({ status: String(response.statusCode), reason });
       if (milliseconds < slowMs) return;
-      response.log.warn(
+      request.log.warn(
         {
+          ...logFields(context),
           method,
           route,
           status: response.statusCode,

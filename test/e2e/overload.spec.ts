@@ -12,7 +12,7 @@ const SLOTS = 8;
 /** A quarter of them. */
 const SHARE = 2;
 const PLACES = 8;
-const SLOW_MS = 40;
+const SLOW_MS = 150;
 
 describe('A server that has too much to do', () => {
   let proxy: TcpProxy;

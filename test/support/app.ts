@@ -6,15 +6,12 @@ import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from '../../src/app.module';
 import { configureApp } from '../../src/app.setup';
-import { createLogger } from '../../src/logging/http-logger';
+import { createLogger } from '../../src/logging/logger';
 import { Api } from './api';
 import { testConfig } from './config';
 import { appendToRunLog } from './run-log';
 
-/**
- * A whole server in this process, on a port of its own, and a client for it. One at a time in a
- * test file: passport keeps its strategies in the process, and the last server's would win.
- */
+/** A whole server in this process, on a port of its own, and a client for it. */
 export interface TestApp {
   app: NestExpressApplication;
   url: string;

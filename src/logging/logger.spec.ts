@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { createLogger, redact } from './http-logger';
+import { createLogger, redact } from './logger';
 
 function logged(write: (logger: ReturnType<typeof createLogger>) => void): string {
   let text = '';
@@ -57,7 +57,7 @@ describe('The logger', () => {
         hosts: { '10.0.0.1:9042': { message: 'refused' } },
       },
     });
-    expect(line.err.stack).toContain('http-logger.spec');
+    expect(line.err.stack).toContain('logger.spec');
     expect(text).not.toContain('hush-7f3a');
   });
 

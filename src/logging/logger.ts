@@ -1,6 +1,5 @@
-import type { Request, Response } from 'express';
 import pino, { type Logger, type LoggerOptions } from 'pino';
-import { type HttpLogger, pinoHttp } from 'pino-http';
+import { logFields } from '../common/request-context';
 import type { AppConfig } from '../config/app-config';
 
 /** Names whose values are secrets, wherever in a log object they turn up. */
@@ -56,6 +55,7 @@ export function createLogger(
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: asIs },
+    mixin: () => logFields(),
     formatters: {
       level: (label) => ({ level: label }),
       log: (fields) => redact(fields) as Record<string, unknown>,
@@ -78,44 +78,4 @@ export function createLogger(
     });
   }
   return pino(options);
-}
-
-/**
- * One line a request, when it ends. An allow-list: no headers, no query (it may carry a token), no
- * body, so there is nothing to forget to redact.
- */
-export function createHttpLogger(logger: Logger): HttpLogger<Request, Response> {
-  return pinoHttp<Request, Response>({
-    logger,
-    wrapSerializers: false,
-    // Of request and response it would keep all headers, and write them out for every request.
-    serializers: { err: asIs, req: () => undefined, res: () => undefined },
-    genReqId: (request) => request.id,
-    quietReqLogger: true,
-    quietResLogger: true,
-    customAttributeKeys: { reqId: 'request_id', responseTime: 'duration_ms' },
-    customLogLevel: (_request, response, error) =>
-      error !== undefined || response.statusCode >= 500 ? 'error' : 'info',
-    customSuccessMessage: () => 'request',
-    customErrorMessage: () => 'request',
-    customSuccessObject: (request, response, line) =>
-      requestLine(request, response, line as object),
-    customErrorObject: (request, response, _error, line) => {
-      // The filter has logged the error with all it knows.
-      return { ...requestLine(request, response, line as object), err: undefined };
-    },
-  });
-}
-
-function requestLine(request: Request, response: Response, line: object): object {
-  return {
-    ...line,
-    // Before it is serialized it would be searched for secrets, all that hangs on it.
-    res: undefined,
-    method: request.method,
-    path: request.originalUrl.split('?', 1)[0]?.slice(0, 500),
-    status: response.statusCode,
-    ip: request.ip,
-    user_agent: request.headers['user-agent']?.slice(0, 200),
-  };
 }
