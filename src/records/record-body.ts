@@ -175,33 +175,47 @@ export function archivedValues(fields: readonly Field[], data: RecordData): Reco
   return Object.fromEntries(Object.entries(data.custom).filter(([key]) => archived.has(key)));
 }
 
-/** A record as it is answered: an allow-list, built from the definition. */
+const ownKeys = new Map<string, readonly string[]>();
+
+/** The fields of a kind that are answered, beside those of all kinds. */
+function ownKeysOf({ object, schema, output }: RecordDefinition): readonly string[] {
+  const known = ownKeys.get(object);
+  if (known) return known;
+  const keys = [...Object.keys(schema.shape), ...Object.keys(output?.shape ?? {})];
+  ownKeys.set(object, keys);
+  return keys;
+}
+
+/**
+ * A record as it is answered: an allow-list, built from the definition. One field after the other: of
+ * the time of a list this is a part, and objects that are made so are also written out faster.
+ */
 export function toBody(record: StoredRecord, fields: readonly Field[]): Record<string, unknown> {
   const definition = definitionOf(record.object);
   const { data } = record;
-  const own = [
-    ...Object.keys(definition.schema.shape),
-    ...Object.keys(definition.output?.shape ?? {}),
-  ];
-  const hidden = archivedValues(fields, data);
-  const custom = Object.entries(data.custom).filter(([key]) => !(key in hidden));
-  return {
+  const body: Record<string, unknown> = {
     id: record.id,
     organization_id: record.organizationId,
     version: record.version,
-    ...Object.fromEntries(own.map((key) => [key, data[key] ?? null])),
-    ...(definition.bare
-      ? {}
-      : {
-          owner_id: data.owner_id,
-          tags: data.tags,
-          custom: Object.fromEntries(custom),
-          external_ids: data.external_ids,
-        }),
-    created_at: record.createdAt,
-    created_by: record.createdBy,
-    updated_at: record.updatedAt,
-    updated_by: record.updatedBy,
-    deleted_at: record.deletedAt,
   };
+  for (const key of ownKeysOf(definition)) body[key] = data[key] ?? null;
+  if (!definition.bare) {
+    body.owner_id = data.owner_id;
+    body.tags = data.tags;
+    body.custom = customInUse(fields, data);
+    body.external_ids = data.external_ids;
+  }
+  body.created_at = record.createdAt;
+  body.created_by = record.createdBy;
+  body.updated_at = record.updatedAt;
+  body.updated_by = record.updatedBy;
+  body.deleted_at = record.deletedAt;
+  return body;
+}
+
+/** The values of custom fields without those that are out of use. */
+function customInUse(fields: readonly Field[], data: RecordData): Record<string, Json> {
+  if (!fields.some((field) => field.archived)) return data.custom;
+  const hidden = archivedValues(fields, data);
+  return Object.fromEntries(Object.entries(data.custom).filter(([key]) => !(key in hidden)));
 }

@@ -19,12 +19,13 @@ const LIMIT_MAX = 50;
 export class SearchQueryDto {
   /**
    * Words, each of which begins a word of the record, in any case and without accents; an email, a
-   * domain or the digits of a phone number count as words. 2 to 100 characters.
+   * domain or the digits of a phone number count as words. 1 to 100 characters; a single one finds the
+   * records whose name begins with it.
    */
-  @ApiProperty({ minLength: 2, maxLength: 100, example: 'jones' })
+  @ApiProperty({ minLength: 1, maxLength: 100, example: 'jones' })
   @Trim()
   @IsString()
-  @MinLength(2)
+  @MinLength(1)
   @MaxLength(100)
   q!: string;
 

@@ -8,8 +8,12 @@ import { RecordLists } from '../records/lists/record-lists.service';
 import { matchRank, matchedTerms } from '../records/matching';
 import type { HitDto, SearchQueryDto } from './search.dto';
 
-/** Matches of one kind that are looked at: the best of them are among the first in the alphabet. */
-const CANDIDATES = 50;
+/**
+ * Matches of one kind that are looked at, for each that is answered: the best of them are among the
+ * first in the alphabet, and each costs a partition to read.
+ */
+const CANDIDATES_EACH = 2;
+const CANDIDATES_MAX = 50;
 
 interface Ranked {
   rank: number;
@@ -48,9 +52,10 @@ export class SearchService {
     limit: number,
   ): Promise<Ranked[]> {
     if (reachOf(caller, definition, 'read') === 'none') return [];
+    const candidates = Math.min(CANDIDATES_MAX, CANDIDATES_EACH * limit);
     const [named, matching] = await Promise.all([
       this.lists.named(caller, definition, q, limit),
-      this.lists.search(caller, definition, q, CANDIDATES),
+      this.lists.search(caller, definition, q, candidates),
     ]);
     const records = [...new Map([...named, ...matching].map((one) => [one.id, one])).values()];
     const places = new Map<number, number>();

@@ -135,11 +135,25 @@ describe('GET /api/v1/search', () => {
     expect(await search('anna', { limit: 50 })).toHaveLength(50);
   });
 
+  it('finds by a single letter whose name begins with it', async () => {
+    const [emil, eva] = await Promise.all(
+      ['\u00c9mil Brandt', 'Eva'].map((last_name) => crm.create('contacts', { last_name })),
+    );
+    await crm.create('contacts', { first_name: 'Brigitte', last_name: 'Ender' });
+    expect((await search('e')).map(({ id, matched }) => [id, matched])).toEqual([
+      [emil?.id, ['emil']],
+      [eva?.id, ['eva']],
+    ]);
+    expect(await names('e b')).toEqual([]);
+    expect(await names('b')).toEqual(['Brigitte Ender']);
+    // Nothing but an accent.
+    expect(await search('\u0301')).toEqual([]);
+  });
+
   it.each([
     ['q', ''],
     ['q', 'q='],
-    ['q', 'q=a'],
-    ['q', 'q=%20a%20'],
+    ['q', 'q=%20'],
     ['q', `q=${'x'.repeat(101)}`],
     ['q', 'q=ab&q=cd'],
     ['limit', 'q=ab&limit=0'],

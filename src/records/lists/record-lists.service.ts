@@ -134,7 +134,10 @@ export class RecordLists {
     return all.slice(0, size);
   }
 
-  /** Records whose words begin with all words of `q`, at most `size`, in alphabetical order. */
+  /**
+   * Records whose words begin with all words of `q`, at most `size`, in alphabetical order. Words that
+   * are all too short to be looked up find the records whose name begins with `q`.
+   */
   async search(
     caller: Principal,
     definition: RecordDefinition,
@@ -143,28 +146,42 @@ export class RecordLists {
   ): Promise<StoredRecord[]> {
     const query = { limit: size, order: 'name', descending: false, conditions: [], deleted: false };
     const walk = await this.walkTerm(caller, definition, query, q);
-    return walk ? (await this.walk(caller, definition, walk, size)).found : [];
+    if (!walk) return this.byName(caller, definition, q, HIGHEST, size);
+    return (await this.walk(caller, definition, walk, size)).found;
   }
 
   /** Records of a name, in any case and without accents. */
-  async named(
+  named(
     caller: Principal,
     definition: RecordDefinition,
     name: string,
     size: number,
   ): Promise<StoredRecord[]> {
-    const key = textSortKey(name);
+    // Nothing stands between a text and the same text with the lowest of all characters.
+    return this.byName(caller, definition, name, '\u0000', size);
+  }
+
+  /** Records whose name is `beginning` and then anything below `end`, in alphabetical order. */
+  private async byName(
+    caller: Principal,
+    definition: RecordDefinition,
+    beginning: string,
+    end: string,
+    size: number,
+  ): Promise<StoredRecord[]> {
+    const key = textSortKey(beginning);
+    if (key === '') return [];
     const isOwn = reachOf(caller, definition, 'read') !== 'all';
     const walk: Walk = {
       list: listName('name', isOwn ? ownerScope(caller.userId) : ALL),
       from: { sortKey: key, id: '' },
-      // Nothing stands between a text and the same text with the lowest of all characters.
-      endKey: `${key}\u0000`,
+      endKey: `${key}${end}`,
       descending: false,
       stands: (record, row) =>
         record.state === 'live' && textSortKey(definition.nameOf(record.data)) === row.sortKey,
       matches: (record) =>
-        canRead(caller, definition, record) && fold(definition.nameOf(record.data)) === fold(name),
+        canRead(caller, definition, record) &&
+        fold(definition.nameOf(record.data)).startsWith(fold(beginning)),
     };
     return (await this.walk(caller, definition, walk, size)).found;
   }

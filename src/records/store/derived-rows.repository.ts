@@ -302,7 +302,11 @@ export function comparePositions(a: ListPosition, b: ListPosition): number {
   return compareText(a.sortKey, b.sortKey) || compareText(a.id, b.id);
 }
 
+const SURROGATE = /[\ud800-\udfff]/;
+
+/** The order of UTF-16 is that of UTF-8, but for characters that take two units of the former. */
 function compareText(a: string, b: string): number {
   if (a === b) return 0;
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
 }
