@@ -66,9 +66,18 @@ function isUpload(request: Request): boolean {
   );
 }
 
+/** What has none has arrived as a whole with its headers. */
+function hasBody({ headers }: Request): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
 /** Node has one time in which requests must have come; a file may take longer, all else may not. */
 function arrivalTimeout(server: Server): RequestHandler {
   return (request, response, next) => {
+    if (!hasBody(request)) {
+      next();
+      return;
+    }
     const give = () => {
       if (request.complete) return;
       if (response.headersSent) request.socket.destroy();
