@@ -3,7 +3,6 @@
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { percentile } from './server.mts';
 
 // Few enough for the queue of a socket that listens: who is dropped from it is back only a second later.
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -19,8 +18,8 @@ export interface EvenLoad {
 }
 
 export interface EvenLoadResult {
-  /** From when a request was due, in ms. */
-  p99: number;
+  /** Of each request from when it was due, in ms. */
+  times: number[];
   good: number;
   turnedAway: number;
 }
@@ -50,7 +49,7 @@ export async function readEvenly(load: EvenLoad): Promise<EvenLoadResult> {
     reads.push(read(tokens[count % tokens.length] ?? '', due));
   }
   await Promise.all(reads);
-  return { p99: percentile(times, 0.99), good, turnedAway: times.length - good };
+  return { times, good, turnedAway: times.length - good };
 }
 
 /** The same in a thread of its own. */

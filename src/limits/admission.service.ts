@@ -22,8 +22,8 @@ const SHARES = 4;
 const SLOTS_MIN = 8;
 const ADJUST_MS = 100;
 /** Parts of the time in which the event loop has something to do. */
-const BUSY = 0.97;
-const EASY = 0.92;
+const BUSY = 0.9;
+const EASY = 0.75;
 /** Credentials whose organization is remembered: the latest ones. */
 const REMEMBERED = 10_000;
 const TELL_EVERY_MS = 1000;
