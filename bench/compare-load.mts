@@ -51,9 +51,13 @@ export async function compareStorm(sides: Sides): Promise<Line[]> {
     ]);
     return { rate: reads.rate, p99: reads.p99, logins: logins.rate };
   });
+  const alone = await inTurn(sides, ['rate'], (side) =>
+    signInAgain(side, SECONDS).then(({ rate }) => ({ rate })),
+  );
   return [
     { name: 'read own user', unit: '1/s', ...rate, target: { bound: 'at least', ratio: 30 } },
     { name: 'read own user, p99', unit: 'ms', ...p99, target: { bound: 'at most', ratio: 1 / 20 } },
     { name: 'sign-ins', unit: '1/s', ...logins, target: { bound: 'at least', ratio: 1.5 } },
+    { name: 'sign-ins, nobody reads', unit: '1/s', ...alone.rate },
   ];
 }

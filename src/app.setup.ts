@@ -6,7 +6,7 @@ import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { requestContext } from './common/request-context';
 import { AppError } from './common/errors';
-import { jsonBody } from './common/json-body';
+import { hasBody, jsonBody } from './common/json-body';
 import { requestId } from './common/request-id';
 import { answerSocketErrors } from './common/socket-errors';
 import type { AppConfig } from './config/app-config';
@@ -64,11 +64,6 @@ function isUpload(request: Request): boolean {
     /^\/api\/v1\/imports\/?$/.test(request.path) &&
     /^multipart\//i.test(request.headers['content-type'] ?? '')
   );
-}
-
-/** What has none has arrived as a whole with its headers. */
-function hasBody({ headers }: Request): boolean {
-  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
 /** Node has one time in which requests must have come; a file may take longer, all else may not. */

@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import { createSecretKey, hash, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { JwtService } from '@nestjs/jwt';
@@ -23,7 +23,7 @@ export class AccessTokens {
   private readonly keys: AppConfig['auth']['keys'];
   /** By `kid`. A secret that is text would be made a key anew for every request. */
   private readonly secrets: ReadonlyMap<unknown, KeyObject>;
-  /** What was claimed by tokens that were verified. Keys do not change while the process runs. */
+  /** What was claimed by tokens that were verified, by their hash. Keys do not change while the process runs. */
   private readonly verified = new LRUCache<string, AccessTokenClaims>({ max: REMEMBERED });
 
   constructor(
@@ -56,14 +56,14 @@ export class AccessTokens {
 
   /**
    * The claims of a token that one of our keys has signed, and whose time is not over.
-   * @param hash of the token: what it was found to be is remembered by that
    * @throws AppError UNAUTHENTICATED, TOKEN_EXPIRED
    */
-  verify(token: string, hash: string): AccessTokenClaims {
-    const known = this.verified.get(hash);
+  verify(token: string): AccessTokenClaims {
+    const key = hash('sha256', token, 'base64');
+    const known = this.verified.get(key);
     if (known && known.exp * 1000 > Date.now()) return known;
     const claims = this.claimsOf(token);
-    this.verified.set(hash, claims);
+    this.verified.set(key, claims);
     return claims;
   }
 

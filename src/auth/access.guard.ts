@@ -4,7 +4,7 @@ import type { Response } from 'express';
 import { API_KEY_PREFIX } from '../api-keys/api-key';
 import { ApiKeysService } from '../api-keys/api-keys.service';
 import { AuditService } from '../audit/audit.service';
-import { bearerOf, credentialsHash } from '../common/credentials';
+import { bearerOf } from '../common/credentials';
 import { AppError } from '../common/errors';
 import { type Permission, scopeOf } from '../common/permissions';
 import {
@@ -63,10 +63,9 @@ export class AccessGuard implements CanActivate {
   /** The token or key says who, the rows say what he still may. */
   private async principalOf(request: RequestWithPrincipal): Promise<Principal | undefined> {
     const bearer = bearerOf(request);
-    const hash = credentialsHash(request);
-    if (bearer === undefined || hash === undefined) return undefined;
+    if (bearer === undefined) return undefined;
     if (bearer.startsWith(API_KEY_PREFIX)) return this.apiKeys.authenticate(bearer);
-    const claims = this.tokens.verify(bearer, hash);
+    const claims = this.tokens.verify(bearer);
     const { org: organizationId, sub: userId, sid: sessionId } = claims;
     const user = await this.sessions.findUser({ organizationId, userId, id: sessionId });
     return user && { userId, organizationId, role: user.role, sessionId };

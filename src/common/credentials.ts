@@ -4,15 +4,15 @@ import type { IncomingMessage } from 'node:http';
 const HASH = Symbol('hash of the credentials');
 
 /**
- * The hash of what a request proves its caller with, under which things may be remembered of it;
- * undefined without credentials. Made once for a request.
+ * The hash of the token or key that a request brings, under which things may be remembered of its
+ * caller, however the header around it is spelt; undefined without one. Made once for a request.
  */
 export function credentialsHash(
   request: IncomingMessage & { [HASH]?: string },
 ): string | undefined {
-  const { authorization } = request.headers;
-  if (authorization === undefined) return undefined;
-  return (request[HASH] ??= hash('sha256', authorization, 'base64'));
+  const bearer = bearerOf(request);
+  if (bearer === undefined) return undefined;
+  return (request[HASH] ??= hash('sha256', bearer, 'base64'));
 }
 
 /** What stands behind `Bearer` in the header; undefined for any other scheme. */

@@ -15,7 +15,8 @@ function mediaType(header: string): { type: string; charset: string } {
   return { type, charset: charset?.slice('charset='.length).replaceAll('"', '') ?? 'utf-8' };
 }
 
-function hasBody(request: Request): boolean {
+/** What has none has arrived as a whole with its headers. */
+export function hasBody(request: Request): boolean {
   return (
     request.headers['transfer-encoding'] !== undefined ||
     (request.headers['content-length'] ?? '0') !== '0'

@@ -42,8 +42,11 @@ export function currentRequest(): RequestContext | undefined {
 }
 
 /** What every line of the log tells that is written for a request. */
-export function logFields(context = storage.getStore()): Record<string, string> {
-  return context ? { request_id: context.requestId, ...context.caller } : {};
+export function logFields(context = storage.getStore()): Record<string, string | undefined> {
+  if (!context) return {};
+  // Each is named, also where there is none: else it could be left from what is written over.
+  const { requestId: request_id, caller } = context;
+  return { request_id, organization_id: caller?.organization_id, user_id: caller?.user_id };
 }
 
 /**

@@ -37,6 +37,13 @@ function Text(): PropertyDecorator {
 const Duration = () =>
   Matches(/^[1-9]\d{0,5}[smhd]$/, { message: '$property must look like 15m, 12h or 1d' });
 
+const HASH_THREADS_MAX = 64;
+/** On Linux they have what the process leaves of the processors; elsewhere one is kept from them. */
+const HASH_THREADS = Math.min(
+  HASH_THREADS_MAX,
+  Math.max(1, availableParallelism() - (process.platform === 'linux' ? 0 : 1)),
+);
+
 const Limits = () =>
   Matches(/^[1-9]\d{0,6}\/[1-9]\d{0,4}[smhd](,[1-9]\d{0,6}\/[1-9]\d{0,4}[smhd])*$/, {
     message: '$property must look like 10/15m or 10/15m,30/1d',
@@ -153,8 +160,8 @@ export class Environment {
   @Whole(4, 20)
   BCRYPT_COST: number = 10;
 
-  @Whole(1, 64)
-  HASH_THREADS: number = Math.max(1, availableParallelism() - 1);
+  @Whole(1, HASH_THREADS_MAX)
+  HASH_THREADS: number = HASH_THREADS;
 
   @Whole(1, 10_000)
   HASH_QUEUE: number = 200;

@@ -29,7 +29,8 @@ const REMEMBERED = 10_000;
 const TELL_EVERY_MS = 1000;
 
 const PARTY = Symbol('party');
-type Arrival = Request & { [PARTY]?: string };
+/** A request, and who was let in with it. */
+type Arrival = IncomingMessage & { [PARTY]?: string };
 
 /**
  * Decides how many requests are worked on at a time, and whose. More than the process can do at a
@@ -84,11 +85,11 @@ export class Admission implements OnApplicationShutdown {
    * all that costs anything, the line in the log included: there is one for all of a second.
    */
   turnAway(): RequestHandler {
-    return (request, response, next) => {
-      const organizationId = this.organizationOf(request);
-      const party = partyOf(organizationId, request.ip);
-      (request as Arrival)[PARTY] = party;
-      const refusal = isProbe(request.path) ? undefined : this.refusalOf(party, organizationId);
+    return (request: Request & Arrival, response, next) => {
+      const refusal =
+        request[PARTY] !== undefined || isProbe(request.path)
+          ? undefined
+          : this.refusalOf(request, this.organizationOf(request), request.ip);
       if (refusal) this.refuse(response, refusal);
       else next();
     };
@@ -106,9 +107,7 @@ export class Admission implements OnApplicationShutdown {
       const isTold = request.headers.origin === undefined && !isProbe(request.url ?? '');
       const organizationId = isTold ? this.organizationOf(request) : undefined;
       const refusal =
-        organizationId === undefined
-          ? undefined
-          : this.refusalOf(partyOf(organizationId, undefined), organizationId);
+        organizationId === undefined ? undefined : this.refusalOf(request, organizationId);
       if (refusal) {
         response.setHeader('X-Request-Id', requestIdOf(request));
         this.refuse(response, refusal);
@@ -118,14 +117,14 @@ export class Admission implements OnApplicationShutdown {
 
   /** Lets a request wait for its turn. Belongs behind the log, which tells of the waiting, too. */
   takeTurns(): RequestHandler {
-    return (request, response, next) => {
+    return (request: Request & Arrival, response, next) => {
       if (this.most === 0 || isProbe(request.path)) {
         next();
         return;
       }
       // It is another request's end that calls it.
       const proceed = AsyncResource.bind(next);
-      const party = (request as Arrival)[PARTY] ?? partyOf(undefined, request.ip);
+      const party = request[PARTY] ?? partyOf(undefined, request.ip);
       const leave = this.queue.enter(party, proceed, () => {
         proceed(OVERLOADED);
       });
@@ -156,7 +155,14 @@ export class Admission implements OnApplicationShutdown {
     this.queue.resize(this.slots, shareOf(this.slots));
   }
 
-  private refusalOf(party: string, organizationId: string | undefined): AppError | undefined {
+  /** Decides about a request, once, and remembers for whom. */
+  private refusalOf(
+    request: Arrival,
+    organizationId: string | undefined,
+    ip?: string,
+  ): AppError | undefined {
+    const party = partyOf(organizationId, ip);
+    request[PARTY] = party;
     const isOver = organizationId && this.general.refusalOf(organizationId);
     if (isOver) return isOver;
     return this.most > 0 && this.queue.isFullFor(party) ? OVERLOADED : undefined;

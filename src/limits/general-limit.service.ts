@@ -44,9 +44,8 @@ export class GeneralLimit {
   /** What an organization is to be answered that has nothing left. Does not count. */
   refusalOf(organizationId: string): AppError | undefined {
     const bucket = this.buckets.get(`requests ${partyOf(organizationId, undefined)}`);
-    const waitMs = bucket?.getWaitTime(1) ?? 0;
-    if (waitMs === 0) return undefined;
-    const seconds = Math.ceil(waitMs / 1000);
+    if (bucket === undefined || bucket.getWaitTime(1) === 0) return undefined;
+    const seconds = secondsUntilOne(bucket);
     const known = this.refusals.get(seconds);
     if (known) return known;
     const refusal = overLimit('requests', this.limits.perOrganization, seconds);
@@ -56,14 +55,8 @@ export class GeneralLimit {
 
   private take(response: Response, name: string, window: LimitWindow, who: string): void {
     const bucket = this.bucketOf(`${name} ${who}`, window);
-    if (!bucket.tryRemoveTokens(1)) {
-      const error = overLimit(name, window, Math.ceil(bucket.getWaitTime(1) / 1000));
-      response.set(error.headers);
-      throw error;
-    }
-    const remaining = Math.floor(bucket.content);
-    const untilFull = (1 - bucket.content / window.count) * window.seconds;
-    response.set(headersOf(name, window, remaining, Math.max(1, Math.ceil(untilFull))));
+    if (!bucket.tryRemoveTokens(1)) throw overLimit(name, window, secondsUntilOne(bucket));
+    response.set(headersOf(name, window, Math.floor(bucket.content), secondsUntilOne(bucket)));
   }
 
   private bucketOf(key: string, { count, seconds }: LimitWindow): TokenBucket {
@@ -80,6 +73,11 @@ export class GeneralLimit {
 /** Who shares what a process can do: an organization, or an address as long as it is none. */
 export function partyOf(organizationId: string | undefined, ip: string | undefined): string {
   return organizationId === undefined ? `ip ${addressGroup(ip ?? null)}` : `org ${organizationId}`;
+}
+
+/** Until there is room for one more; a whole second where there is some, as headers want it. */
+function secondsUntilOne(bucket: TokenBucket): number {
+  return Math.max(1, Math.ceil(bucket.getWaitTime(1) / 1000));
 }
 
 function overLimit(name: string, window: LimitWindow, seconds: number): AppError {

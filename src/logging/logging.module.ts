@@ -11,7 +11,7 @@ export class LoggingModule {
     return {
       module: LoggingModule,
       global: true,
-      // Each request has its logger already; here that is only made known to those who inject one.
+      // The requests have this logger; here that is made known to those who inject one.
       imports: [LoggerModule.forRoot({ pinoHttp: { logger }, useExisting: true })],
       providers: [{ provide: LOGGER, useValue: logger }],
       exports: [LOGGER],

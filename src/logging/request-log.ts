@@ -31,7 +31,7 @@ function requestLine(request: Request, response: Response): object {
   return {
     method: request.method,
     path: request.originalUrl.split('?', 1)[0]?.slice(0, 500),
-    status: response.statusCode,
+    status: response.headersSent ? response.statusCode : undefined,
     aborted: response.writableFinished ? undefined : true,
     user_agent: request.headers['user-agent']?.slice(0, 200),
   };

@@ -9,10 +9,11 @@ import { matchRank, matchedTerms } from '../records/matching';
 import type { HitDto, SearchQueryDto } from './search.dto';
 
 /**
- * Matches of one kind that are looked at, for each that is answered: the best of them are among the
- * first in the alphabet, and each costs a partition to read.
+ * Matches of one kind that are looked at for each that is answered, the first in the alphabet: of them
+ * the best are answered. Each costs a partition to read.
  */
 const CANDIDATES_EACH = 2;
+const CANDIDATES_MIN = 20;
 const CANDIDATES_MAX = 50;
 
 interface Ranked {
@@ -52,12 +53,11 @@ export class SearchService {
     limit: number,
   ): Promise<Ranked[]> {
     if (reachOf(caller, definition, 'read') === 'none') return [];
-    const candidates = Math.min(CANDIDATES_MAX, CANDIDATES_EACH * limit);
-    const [named, matching] = await Promise.all([
-      this.lists.named(caller, definition, q, limit),
-      this.lists.search(caller, definition, q, candidates),
-    ]);
-    const records = [...new Map([...named, ...matching].map((one) => [one.id, one])).values()];
+    const candidates = Math.min(CANDIDATES_MAX, Math.max(CANDIDATES_MIN, CANDIDATES_EACH * limit));
+    const { found, more } = await this.lists.search(caller, definition, q, candidates);
+    // Those of just this name may stand behind others that begin so.
+    const named = more ? await this.lists.named(caller, definition, q, limit) : [];
+    const records = [...new Map([...named, ...found].map((one) => [one.id, one])).values()];
     const places = new Map<number, number>();
     return records.map((record) => {
       const rank = matchRank(definition, record, q);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import jwt from 'jsonwebtoken';
 import { newEmail, newOrganizationId, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
@@ -144,6 +145,23 @@ describe('Signing in', () => {
       );
       expect(expired.status).toBe(401);
       expectError(expired.body, 'TOKEN_EXPIRED');
+    });
+
+    it('C1, C3: is refused once its time is over, or something of it is changed, also when it was good', async () => {
+      const admin = await server.api.newAdmin();
+      const claims = jwt.decode(admin.token) as jwt.JwtPayload;
+      delete claims.iat;
+      delete claims.exp;
+      const header = { alg: 'HS256', typ: 'at+jwt', kid: 'default' };
+      const token = jwt.sign(claims, TEST_SECRET, { header, expiresIn: 2 });
+      const me = (text: string) => server.api.get('/api/v1/users/me', text);
+      expect((await me(token)).status).toBe(200);
+      const at = token.lastIndexOf('.') + 1;
+      const other = token[at] === 'A' ? 'B' : 'A';
+      const changed = await me(token.slice(0, at) + other + token.slice(at + 1));
+      expectError(changed.body, 'UNAUTHENTICATED');
+      await sleep(2100);
+      expectError((await me(token)).body, 'TOKEN_EXPIRED');
     });
 
     it('C13: is taken from the Authorization header only', async () => {

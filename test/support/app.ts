@@ -11,7 +11,10 @@ import { Api } from './api';
 import { testConfig } from './config';
 import { appendToRunLog } from './run-log';
 
-/** A whole server in this process, on a port of its own, and a client for it. */
+/**
+ * A whole server in this process, on a port of its own, and a client for it. Of several in one test
+ * file the first gets what all of them log outside of requests: nestjs-pino has one logger for that.
+ */
 export interface TestApp {
   app: NestExpressApplication;
   url: string;

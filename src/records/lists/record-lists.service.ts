@@ -135,19 +135,24 @@ export class RecordLists {
   }
 
   /**
-   * Records whose words begin with all words of `q`, at most `size`, in alphabetical order. Words that
-   * are all too short to be looked up find the records whose name begins with `q`.
+   * Records whose words begin with all words of `q`, in alphabetical order: at most `size`, and where
+   * there are many, perhaps only half of them. `more` tells whether there may be others. Words that are
+   * all too short to be looked up find the records whose name begins with `q`.
    */
   async search(
     caller: Principal,
     definition: RecordDefinition,
     q: string,
     size: number,
-  ): Promise<StoredRecord[]> {
+  ): Promise<{ found: StoredRecord[]; more: boolean }> {
     const query = { limit: size, order: 'name', descending: false, conditions: [], deleted: false };
     const walk = await this.walkTerm(caller, definition, query, q);
-    if (!walk) return this.byName(caller, definition, q, HIGHEST, size);
-    return (await this.walk(caller, definition, walk, size)).found;
+    if (!walk) {
+      const found = await this.byName(caller, definition, q, HIGHEST, size);
+      return { found, more: found.length === size };
+    }
+    const { found, next } = await this.walk(caller, definition, walk, size, Math.ceil(size / 2));
+    return { found, more: next !== null };
   }
 
   /** Records of a name, in any case and without accents. */
@@ -252,12 +257,16 @@ export class RecordLists {
     return terms[counts.indexOf(Math.min(...counts))];
   }
 
-  /** The next records of a walk, and where to go on; null at its end. */
+  /**
+   * The next records of a walk, and where to go on; null at its end.
+   * @param enough as soon as there are so many, no more rows are read
+   */
   private async walk(
     { organizationId }: Principal,
     definition: RecordDefinition,
     walk: Walk,
     limit: number,
+    enough = limit + 1,
   ): Promise<{ found: StoredRecord[]; next: ListPosition | null }> {
     const { object } = definition;
     const found: { record: StoredRecord; row: ListedRow }[] = [];
@@ -283,7 +292,7 @@ export class RecordLists {
       }
       const all = found.map(({ record }) => record);
       if (!last || rows.length < size) return { found: all, next: null };
-      if (scanned >= SCAN_LIMIT) return { found: all, next: last };
+      if (found.length >= enough || scanned >= SCAN_LIMIT) return { found: all, next: last };
       from = last;
     }
   }
