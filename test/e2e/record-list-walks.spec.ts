@@ -6,7 +6,7 @@ import { Crm, idsOf, inParallel, type RecordBody } from '../support/records';
 /** Of an organization that has not grown. */
 const BUCKETS = 2;
 /** Records that are read by one statement. */
-const IDS_AT_ONCE = 25;
+const IDS_AT_ONCE = 32;
 /** What is remembered for a second: user, session, organization, layout and custom fields. */
 const ONCE_A_SECOND = 5;
 

@@ -117,7 +117,7 @@ export interface Commit {
 /** After every event. */
 const LATEST = new Date(8.64e15);
 /** Ids in one statement: the node that is asked reads one after the other, of several statements at once. */
-const IDS_AT_ONCE = 25;
+const IDS_AT_ONCE = 32;
 const EVENTS_AT_ONCE = 100;
 
 @Injectable()
