@@ -61,8 +61,10 @@ export function integerSortKey(value: number): string {
  * short to be looked up, and can only be looked for in what others have found.
  */
 export function queryTerms(q: string): string[] {
-  if (/^[+\d][\d\s()./-]*$/.test(q))
-    return [q.replace(/\D/g, '')].filter((digits) => digits !== '');
+  if (/^[+\d][\d\s()./-]*$/.test(q)) {
+    const digits = q.replace(/\D/g, '');
+    return digits === '' ? [] : [digits];
+  }
   const parts = fold(q).split(' ');
   const terms = parts.flatMap((part) =>
     part.includes('@') || /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(part) ? [part] : words(part),

@@ -22,6 +22,7 @@ import type { StoredRecord } from '../record';
 import { canRead, reachOf } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
 import {
+  compareText,
   DerivedRowsRepository,
   type ListedRow,
   type ListPosition,
@@ -229,7 +230,7 @@ export class RecordLists {
         record.state === 'live' &&
         recordTerms(definition, record)
           .filter((term) => term.startsWith(rarest))
-          .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))[0] === row.sortKey,
+          .sort(compareText)[0] === row.sortKey,
       matches: (record) => matchesTerms(definition, record, terms) && inAlphabet(record),
     };
   }

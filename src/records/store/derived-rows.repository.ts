@@ -304,8 +304,10 @@ export function comparePositions(a: ListPosition, b: ListPosition): number {
 
 const SURROGATE = /[\ud800-\udfff]/;
 
-/** The order of UTF-16 is that of UTF-8, but for characters that take two units of the former. */
-function compareText(a: string, b: string): number {
+/**
+ * The order of the database. That of UTF-16 is the same, but for characters that take two of its units.
+ */
+export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : 1;
