@@ -36,9 +36,11 @@ export class PipelineReports {
 
   /** @throws AppError NOT_FOUND */
   async board(caller: Principal, pipelineId: string): Promise<BoardStageDto[]> {
-    const stages = await this.stagesOf(caller, pipelineId);
     const list = boardList(pipelineId, scopeOf(caller));
-    const parts = await this.groups(caller, [list]);
+    const [stages, parts] = await Promise.all([
+      this.stagesOf(caller, pipelineId),
+      this.groups(caller, [list]),
+    ]);
     const sums = sumMoney(
       stages,
       parts.map((part) => ({ ...part, key: part.groups[0] })),

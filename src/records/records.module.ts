@@ -30,6 +30,7 @@ import { MergeStepsRepository } from './store/merge-steps.repository';
 import { RecordDataRepository } from './store/record-data.repository';
 import { RecordIdsRepository } from './store/record-ids.repository';
 import { RecordsRepository } from './store/records.repository';
+import { TotalSumsRepository } from './store/total-sums.repository';
 import { UniqueValuesRepository } from './store/unique-values.repository';
 import { WriteIntentsRepository } from './store/write-intents.repository';
 import { Sweeper } from './writing/sweeper.service';
@@ -42,6 +43,7 @@ import { Sweeper } from './writing/sweeper.service';
     RecordIdsRepository,
     UniqueValuesRepository,
     DerivedRowsRepository,
+    TotalSumsRepository,
     WriteIntentsRepository,
     LayoutsRepository,
     MergeStepsRepository,

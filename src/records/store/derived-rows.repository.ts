@@ -59,12 +59,6 @@ const findTotal = defineQuery<Pick<TotalRowRow, 'amount' | 'version'>>(
   `SELECT amount, version FROM total_rows WHERE ${PARTITION} AND group1 = :group1 AND group2 = :group2
    AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
 );
-const sumTotals = defineQuery<TotalSumRow>(
-  'total_rows.sum',
-  `SELECT group1, group2, group3, group4, group5, count(amount) AS records, sum(amount) AS amount
-   FROM total_rows WHERE ${PARTITION} GROUP BY group1, group2, group3, group4, group5 LIMIT :size`,
-);
-
 interface ListRowRow {
   sort_key: string;
   id: string;
@@ -80,10 +74,6 @@ interface TotalRowRow {
   id: string;
   amount: { toString(): string };
   version: number;
-}
-
-interface TotalSumRow extends Omit<TotalRowRow, 'id' | 'version'> {
-  records: { toString(): string };
 }
 
 /** A place in a list: that of a row, or a bound that no row has. */
@@ -110,12 +100,6 @@ export interface StoredTotal {
   version: number;
 }
 
-export interface TotalSum {
-  groups: readonly [string, string, string, string, string];
-  records: number;
-  amount: number;
-}
-
 /** Which record, and which version of it, rows are derived from. */
 export interface DerivedFrom {
   organizationId: string;
@@ -132,9 +116,6 @@ export interface DerivedPartition {
   list: string;
   bucket: string;
 }
-
-/** Groups of one total that are read at once, from each bucket. */
-const GROUPS_MAX = 20_000;
 
 /** Reads and writes derived rows. What they are is decided in derive.ts. */
 @Injectable()
@@ -224,29 +205,6 @@ export class DerivedRowsRepository {
     const found = await this.cassandra.first(findTotal, { ...key, ...groups });
     const amount = Number(found?.amount.toString());
     return found && { id, version: found.version, row: { ...row, amount } };
-  }
-
-  /** Counts and sums of every group of a total, over all of its buckets. */
-  async sums(partition: Omit<DerivedPartition, 'bucket'>, buckets: number): Promise<TotalSum[]> {
-    const { organizationId, object, list } = partition;
-    const found = await Promise.all(
-      allBuckets(buckets).map((bucket) =>
-        this.cassandra.page(
-          sumTotals,
-          { organization_id: organizationId, object, list, bucket },
-          GROUPS_MAX,
-        ),
-      ),
-    );
-    // No sum is better than one of a part.
-    if (found.some((groups) => groups.length === GROUPS_MAX)) {
-      throw new Error(`The total ${object} ${list} has too many groups`);
-    }
-    return found.flat().map((row) => ({
-      groups: [row.group1, row.group2, row.group3, row.group4, row.group5],
-      records: Number(row.records.toString()),
-      amount: Number(row.amount.toString()),
-    }));
   }
 
   /** The rows of one bucket of a total, a page at a time. */

@@ -25,6 +25,25 @@ export function rowKey(row: DerivedRow): string {
   return [row.table, row.list, ...rest].join('\u0000');
 }
 
+/** The totals to which these rows and those do not add the same. */
+export function changedTotals(
+  before: readonly DerivedRow[],
+  after: readonly DerivedRow[],
+): ReadonlySet<string> {
+  const amounts = new Map(before.filter(isTotal).map((row) => [rowKey(row), row]));
+  const changed = new Set<string>();
+  for (const row of after.filter(isTotal)) {
+    if (amounts.get(rowKey(row))?.amount !== row.amount) changed.add(row.list);
+    amounts.delete(rowKey(row));
+  }
+  for (const { list } of amounts.values()) changed.add(list);
+  return changed;
+}
+
+function isTotal(row: DerivedRow): row is TotalRow {
+  return row.table === 'total_rows';
+}
+
 /** In which of `buckets` the derived rows of a record are, for ever. */
 export function bucketOf(id: string, buckets: number): string {
   return `${String(buckets)}.${String(indexOf(id, buckets))}`;

@@ -30,6 +30,7 @@ const uniqueValues = erasable('unique_values', 'object', 'field', 'value');
 const recordIds = erasable('record_ids', 'object', 'shard');
 const listRows = erasable('list_rows', 'object', 'list', 'bucket');
 const totalRows = erasable('total_rows', 'object', 'list', 'bucket');
+const totalSums = erasable('total_sums', 'object', 'list', 'bucket');
 const mergeSteps = erasable('merge_steps', 'merge_id');
 const layouts = erasable('layouts');
 
@@ -46,10 +47,12 @@ export class RecordDataRepository {
     return this.erase(uniqueValues, { organization_id: organizationId, object, ...unique });
   }
 
-  eraseDerived(table: DerivedRow['table'], partition: DerivedPartition): Promise<void> {
+  async eraseDerived(table: DerivedRow['table'], partition: DerivedPartition): Promise<void> {
     const { organizationId, object, list, bucket } = partition;
     const key = { organization_id: organizationId, object, list, bucket };
-    return this.erase(table === 'list_rows' ? listRows : totalRows, key);
+    if (table === 'list_rows') return this.erase(listRows, key);
+    await this.erase(totalRows, key);
+    await this.erase(totalSums, key);
   }
 
   eraseMergeSteps(organizationId: string, mergeId: string): Promise<void> {

@@ -10,17 +10,21 @@ import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
 import { RecordsRepository } from '../store/records.repository';
-import { comparePartition, ExpectedRows, faultOf, type Suspect } from './verification';
+import { TotalSumsRepository } from '../store/total-sums.repository';
+import { comparePartition, ExpectedRows, faultOf, hasWrongSum, type Suspect } from './verification';
 
 /** Records that are worked on at a time: a command must leave room for the requests of users. */
 export const AT_ONCE = 8;
 
-/** What verifying found wrong: a row that is missing, of another version, or follows from nothing. */
+/**
+ * What verifying found wrong: a row that is missing, of another version, or follows from nothing; or a
+ * partition that is too large, or whose kept sum is not that of its rows.
+ */
 export interface Fault {
   object: string;
   id: string;
   list: string;
-  fault: 'missing' | 'outdated' | 'stray' | 'oversized';
+  fault: 'missing' | 'outdated' | 'stray' | 'miscounted' | 'oversized';
 }
 
 export interface VerifyReport {
@@ -46,6 +50,7 @@ export class Maintenance {
     private readonly records: RecordsRepository,
     private readonly ids: RecordIdsRepository,
     private readonly derived: DerivedRowsRepository,
+    private readonly totals: TotalSumsRepository,
     private readonly layouts: LayoutsRepository,
     private readonly fields: FieldsService,
     private readonly writer: RecordWriter,
@@ -146,6 +151,9 @@ export class Maintenance {
       report.largest = Math.max(report.largest, size);
       const { object, bucket, list } = one.partition;
       if (size > PARTITION_MAX) add(report, { object, id: bucket, list, fault: 'oversized' });
+      if (one.table === 'total_rows' && (await hasWrongSum(this.totals, one.partition))) {
+        add(report, { object, id: bucket, list, fault: 'miscounted' });
+      }
       for (const suspect of suspects) {
         if (report.faults.length >= FAULTS_MAX) break;
         const fault = await this.lookAgain(definition, suspect);

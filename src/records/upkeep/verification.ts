@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { StoredRecord } from '../record';
 import { bucketOf, type DerivedRow, rowKey } from '../store/derived-rows';
 import type {
@@ -5,8 +7,11 @@ import type {
   DerivedRowsRepository,
   StoredRow,
 } from '../store/derived-rows.repository';
+import type { TotalSumsRepository } from '../store/total-sums.repository';
 
 const PAGE = 1000;
+const LOOKS = 3;
+const LOOK_AGAIN_MS = 200;
 const HIGHEST = '\u{10FFFF}\u{10FFFF}';
 
 /** A row that is not what its record says, or is not there; seen at different moments, so far. */
@@ -96,6 +101,20 @@ export function faultOf(
   if (!stored) return 'missing';
   const stands = stored.version === record.version && sameAmount(expected, stored.row);
   return stands ? undefined : 'outdated';
+}
+
+/** Whether the kept sum of a bucket is not that of its rows; looked at again where it seems so. */
+export async function hasWrongSum(
+  totals: TotalSumsRepository,
+  partition: DerivedPartition,
+): Promise<boolean> {
+  for (let look = 1; look <= LOOKS; look++) {
+    const { current } = await totals.find(partition);
+    if (!current || isDeepStrictEqual(current, await totals.addUp(partition))) return false;
+    // A write that is just under way has its rows there, and its mark not yet.
+    await sleep(LOOK_AGAIN_MS);
+  }
+  return true;
 }
 
 function sameAmount(one: DerivedRow, other: DerivedRow): boolean {

@@ -18,10 +18,12 @@ import {
   type UniqueValue,
 } from '../record';
 import { type RecordDefinition, uniquesOf } from '../record-definition';
+import { changedTotals, type DerivedRow } from '../store/derived-rows';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
+import { TotalSumsRepository } from '../store/total-sums.repository';
 import { WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** What an intent of a write says, for whoever has to finish it. */
@@ -49,6 +51,7 @@ export class RecordWriter {
     private readonly ids: RecordIdsRepository,
     private readonly derived: DerivedRowsRepository,
     private readonly intents: WriteIntentsRepository,
+    private readonly totals: TotalSumsRepository,
     private readonly layouts: LayoutsRepository,
     private readonly claims: ClaimsService,
     private readonly outbox: ChangeOutbox,
@@ -134,12 +137,9 @@ export class RecordWriter {
     const fields = await this.fieldsFor(definition, record, record.data);
     const events = await this.eventsSince(record, sinceVersion);
     await this.outbox.note(record);
-    await this.derived.write(
-      record,
-      await this.writeBuckets(record),
-      derive(definition, record, fields),
-      deriveStale(definition, record, fields, events),
-    );
+    const rows = derive(definition, record, fields);
+    const stale = deriveStale(definition, record, fields, events);
+    await this.writeRows(record, rows, stale, changedTotals(stale, rows));
   }
 
   /** The events of a record down to a version, newest first. */
@@ -168,13 +168,21 @@ export class RecordWriter {
     base: StoredRecord | undefined,
   ): Promise<void> {
     const rows = derive(definition, record, fields);
-    const stale = base ? without(derive(definition, base, fields), rows) : [];
-    await this.derived.write(record, await this.writeBuckets(record), rows, stale);
+    const before = base ? derive(definition, base, fields) : [];
+    await this.writeRows(record, rows, without(before, rows), changedTotals(before, rows));
   }
 
-  /** Asked for after the commit: growing counts on it (rebucket.service.ts). */
-  private async writeBuckets(key: RecordKey): Promise<number[]> {
-    return (await this.layouts.get(key.organizationId, key.object)).writeBuckets;
+  private async writeRows(
+    record: StoredRecord,
+    rows: readonly DerivedRow[],
+    stale: readonly DerivedRow[],
+    totals: ReadonlySet<string>,
+  ): Promise<void> {
+    // Asked for after the commit: growing counts on it (rebucket.service.ts).
+    const { writeBuckets } = await this.layouts.get(record.organizationId, record.object);
+    await this.derived.write(record, writeBuckets, rows, stale);
+    // Only now: what is added up after a mark must have its rows in it.
+    if (totals.size > 0) await this.totals.mark(record, writeBuckets, totals);
   }
 
   private async planPurge(key: RecordKey, deletedAt: Date): Promise<void> {

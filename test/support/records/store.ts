@@ -13,6 +13,7 @@ import { FieldsService } from '../../../src/fields/fields.service';
 import { ErasuresRepository } from '../../../src/organizations/erasures.repository';
 import { OrganizationsRepository } from '../../../src/organizations/organizations.repository';
 import { OrganizationsService } from '../../../src/organizations/organizations.service';
+import { PipelineReports } from '../../../src/deals/pipeline-reports.service';
 import { PipelinesService } from '../../../src/pipelines/pipelines.service';
 import { ChangeOutbox } from '../../../src/records/writing/change-outbox.service';
 import { ClaimsService } from '../../../src/records/writing/claims.service';
@@ -24,6 +25,7 @@ import { RecordErasure } from '../../../src/records/erasing/record-erasure.servi
 import { RecordHistory } from '../../../src/records/lists/record-history.service';
 import { RecordInput } from '../../../src/records/record-input.service';
 import { RecordKit } from '../../../src/records/record-kit';
+import { RecordTotals } from '../../../src/records/lists/record-totals.service';
 import { RecordLists } from '../../../src/records/lists/record-lists.service';
 import { MergeReferences } from '../../../src/records/merging/merge-references.service';
 import { MergeWinner } from '../../../src/records/merging/merge-winner.service';
@@ -38,6 +40,7 @@ import { LayoutsRepository } from '../../../src/records/store/layouts.repository
 import { MergeStepsRepository } from '../../../src/records/store/merge-steps.repository';
 import { RecordIdsRepository } from '../../../src/records/store/record-ids.repository';
 import { RecordsRepository } from '../../../src/records/store/records.repository';
+import { TotalSumsRepository } from '../../../src/records/store/total-sums.repository';
 import { UniqueValuesRepository } from '../../../src/records/store/unique-values.repository';
 import { WriteIntentsRepository } from '../../../src/records/store/write-intents.repository';
 import { EmailClaimsRepository } from '../../../src/users/email-claims.repository';
@@ -66,6 +69,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   const values = new (parts.values ?? UniqueValuesRepository)(cassandra);
   const derived = new (parts.derived ?? DerivedRowsRepository)(cassandra);
   const intents = new (parts.intents ?? WriteIntentsRepository)(cassandra);
+  const sums = new TotalSumsRepository(cassandra);
   const ids = new RecordIdsRepository(cassandra);
   const layouts = new LayoutsRepository(cassandra);
   const steps = new MergeStepsRepository(cassandra);
@@ -89,6 +93,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     ids,
     derived,
     intents,
+    sums,
     layouts,
     claims,
     outbox,
@@ -125,7 +130,8 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     logger,
     new GrowthHint(ids, layouts, logger),
   );
-  const maintenance = new Maintenance(records, ids, derived, layouts, fields, writer);
+  const pipelines = new PipelinesService(kit);
+  const maintenance = new Maintenance(records, ids, derived, sums, layouts, fields, writer);
   const purger = new RecordPurger(records, writer);
   const erasure = new RecordErasure(
     records,
@@ -165,7 +171,10 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),
     companies: new CompaniesService(kit),
-    deals: new DealsService(kit, new PipelinesService(kit), organizations),
+    pipelines,
+    sums,
+    deals: new DealsService(kit, pipelines, organizations),
+    reports: new PipelineReports(pipelines, new RecordTotals(sums, layouts, logger)),
   };
 }
 
