@@ -31,7 +31,8 @@ export async function seed(
   contacts: string,
   variables: Record<string, string> = {},
 ): Promise<Login> {
-  const { output, code } = await run(['tools/seed.mts', '--contacts', contacts], variables);
+  const program = ['--require', './bench/bulk-writes.cjs', 'tools/seed.mts'];
+  const { output, code } = await run([...program, '--contacts', contacts], variables);
   const read = (name: string) => new RegExp(`^${name} +(\\S+)$`, 'm').exec(output)?.[1];
   const [organization_id, email, password] = ['organization_id', 'email', 'password'].map(read);
   if (code !== 0 || !organization_id || !email || !password) throw new Error('Seeding failed');
