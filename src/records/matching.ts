@@ -41,3 +41,13 @@ export function matchRank(definition: RecordDefinition, record: StoredRecord, q:
   if (terms.every((term) => own.includes(term))) return 1;
   return terms.every((term) => own.some((word) => word.startsWith(term))) ? 2 : 3;
 }
+
+/**
+ * How well a record that is found under `key` can answer a search at best, but for one of just this name: it
+ * stands under the first of its words that begin so, or under its name.
+ */
+export function bestRank(key: string, q: string): number {
+  const terms = queryTerms(q);
+  const [term = ''] = terms;
+  return terms.length > 1 || key === term || key.startsWith(`${term} `) ? 1 : 2;
+}

@@ -13,6 +13,9 @@ import { RecordEraser } from './erasing/record-eraser.service';
 import { RecordHistory } from './lists/record-history.service';
 import { RecordInput } from './record-input.service';
 import { RecordKit } from './record-kit';
+import { ListWalker } from './lists/list-walker.service';
+import { RecordSearch } from './lists/record-search.service';
+import { TermWalks } from './lists/term-walks.service';
 import { RecordLists } from './lists/record-lists.service';
 import { MergeReferences } from './merging/merge-references.service';
 import { MergeWinner } from './merging/merge-winner.service';
@@ -52,7 +55,10 @@ import { Sweeper } from './writing/sweeper.service';
     ChangeOutbox,
     ClaimsService,
     RecordWriter,
+    ListWalker,
+    TermWalks,
     RecordLists,
+    RecordSearch,
     RecordTotals,
     RecordWalks,
     RecordTimeline,
@@ -76,6 +82,7 @@ import { Sweeper } from './writing/sweeper.service';
     RecordKit,
     RecordErasure,
     RecordLists,
+    RecordSearch,
     RecordTotals,
     RecordWalks,
     Maintenance,

@@ -3,9 +3,9 @@ import type { ObjectName } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { StoredRecord } from '../records/record';
 import { reachOf } from '../records/record-access';
-import { allDefinitions, type RecordDefinition } from '../records/record-definition';
-import { RecordLists } from '../records/lists/record-lists.service';
-import { matchRank, matchedTerms } from '../records/matching';
+import { allDefinitions } from '../records/record-definition';
+import { RecordSearch, type SearchMatches } from '../records/lists/record-search.service';
+import { bestRank, matchedTerms, matchRank } from '../records/matching';
 import type { HitDto, SearchQueryDto } from './search.dto';
 
 /**
@@ -16,59 +16,109 @@ const CANDIDATES_EACH = 2;
 const CANDIDATES_MIN = 20;
 const CANDIDATES_MAX = 50;
 
+/** Of one kind: records of just the name, and those that have the words. */
+interface Kind {
+  named: StoredRecord[];
+  matches: SearchMatches;
+}
+
 interface Ranked {
   rank: number;
   /** Its place among those of its kind and rank. */
   place: number;
-  hit: HitDto;
+  record: StoredRecord;
+  kind: Kind;
 }
 
 /** Finds records of all kinds by what a person types. */
 @Injectable()
 export class SearchService {
-  constructor(private readonly lists: RecordLists) {}
+  constructor(private readonly records: RecordSearch) {}
 
   /** The best matches of the kinds of records that the caller may read, each kind in turn. */
   async search(
     caller: Principal,
     { q, objects, limit }: Pick<SearchQueryDto, 'q' | 'objects' | 'limit'>,
   ): Promise<HitDto[]> {
-    const definitions = allDefinitions().filter((definition) =>
-      (objects as readonly string[]).includes(definition.object),
+    const candidates = Math.min(CANDIDATES_MAX, Math.max(CANDIDATES_MIN, CANDIDATES_EACH * limit));
+    const definitions = allDefinitions().filter(
+      (definition) =>
+        (objects as readonly string[]).includes(definition.object) &&
+        reachOf(caller, definition, 'read') !== 'none',
     );
-    const found = await Promise.all(
-      definitions.map((definition) => this.searchOne(caller, definition, q, limit)),
+    const all = await Promise.all(
+      definitions.map((definition) => this.records.matches(caller, definition, q, candidates)),
     );
-    return found
-      .flat()
-      .sort((a, b) => a.rank - b.rank || a.place - b.place)
-      .slice(0, limit)
-      .map(({ hit }) => hit);
+    const some = all.filter(({ more }) => more);
+    // Enough for an answer if every kind has as many of the best.
+    const share = Math.min(candidates - 1, Math.ceil((limit + 1) / some.length) + 1);
+    const kinds = await Promise.all(
+      some.map((matches) => this.begin(caller, matches, q, limit, share)),
+    );
+    for (;;) {
+      const best = rankAll(kinds, q).slice(0, limit);
+      const open = kinds.filter((kind) => mayImprove(kind, q, best, limit, candidates));
+      if (open.length === 0) return best.map((one) => toHit(one, q));
+      await Promise.all(open.map(({ matches }) => matches.read(candidates)));
+    }
   }
 
-  private async searchOne(
+  private async begin(
     caller: Principal,
-    definition: RecordDefinition,
+    matches: SearchMatches,
     q: string,
     limit: number,
-  ): Promise<Ranked[]> {
-    if (reachOf(caller, definition, 'read') === 'none') return [];
-    const candidates = Math.min(CANDIDATES_MAX, Math.max(CANDIDATES_MIN, CANDIDATES_EACH * limit));
-    const { found, more } = await this.lists.search(caller, definition, q, candidates);
-    // Those of just this name may stand behind others that begin so.
-    const named = more ? await this.lists.named(caller, definition, q, limit) : [];
-    const records = [...new Map([...named, ...found].map((one) => [one.id, one])).values()];
-    const places = new Map<number, number>();
-    return records.map((record) => {
-      const rank = matchRank(definition, record, q);
-      const place = places.get(rank) ?? 0;
-      places.set(rank, place + 1);
-      return { rank, place, hit: toHit(definition, record, q) };
-    });
+    share: number,
+  ): Promise<Kind> {
+    const next = matches.keyAt(share);
+    // Those of just this name may stand behind others that have the same word.
+    const isHidden = next !== undefined && bestRank(next, q) === 1;
+    const [named] = await Promise.all([
+      isHidden ? this.records.named(caller, matches.definition, q, limit) : [],
+      matches.read(share),
+    ]);
+    return { named, matches };
   }
 }
 
-function toHit(definition: RecordDefinition, record: StoredRecord, q: string): HitDto {
+function rankAll(kinds: readonly Kind[], q: string): Ranked[] {
+  return kinds
+    .flatMap((kind) => rank(kind, q))
+    .sort((a, b) => a.rank - b.rank || a.place - b.place);
+}
+
+function rank(kind: Kind, q: string): Ranked[] {
+  const { named, matches } = kind;
+  const records = new Map([...named, ...matches.found].map((one) => [one.id, one]));
+  const places = new Map<number, number>();
+  return [...records.values()].map((record) => {
+    const rank = matchRank(matches.definition, record, q);
+    const place = places.get(rank) ?? 0;
+    places.set(rank, place + 1);
+    return { rank, place, record, kind };
+  });
+}
+
+/** Whether a match that has not been read yet could be one of the best, as far as one looks. */
+function mayImprove(
+  kind: Kind,
+  q: string,
+  best: readonly Ranked[],
+  limit: number,
+  candidates: number,
+): boolean {
+  const { matches } = kind;
+  if (!matches.more || (matches.looked >= candidates && matches.found.length >= limit))
+    return false;
+  const last = best[limit - 1];
+  if (!last) return true;
+  const next = bestRank(matches.keyAt(0) ?? '', q);
+  const place = rank(kind, q).filter((one) => one.rank === next).length;
+  return next < last.rank || (next === last.rank && place <= last.place);
+}
+
+function toHit({ record, kind }: Ranked, q: string): HitDto {
+  const { definition } = kind.matches;
   return {
     object: definition.object as ObjectName,
     id: record.id,

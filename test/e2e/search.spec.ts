@@ -124,6 +124,41 @@ describe('GET /api/v1/search', () => {
     expect((await search('maria an'))[0]?.matched).toEqual(['maria', 'anna']);
   });
 
+  it('answers the same first ones, however many are asked for', async () => {
+    const words = ['an', 'ann', 'anna', 'anne', 'annabel', 'bann', 'annx'];
+    const word = () => words[Math.floor(Math.random() * words.length)] ?? '';
+    const name = () => Array.from({ length: 1 + Math.floor(Math.random() * 3) }, word).join(' ');
+    const some = (body: (index: number) => object) =>
+      Array.from({ length: 14 }, (_, index) => ({ data: body(index) }));
+    await Promise.all([
+      crm.batch(
+        'contacts',
+        'create',
+        some((index) => ({
+          last_name: name(),
+          emails: [{ value: `${word()}.${String(index)}@${word()}.example` }],
+        })),
+      ),
+      crm.batch(
+        'companies',
+        'create',
+        some(() => ({ name: name() })),
+      ),
+      crm.batch(
+        'deals',
+        'create',
+        some(() => ({ name: name() })),
+      ),
+    ]);
+    for (const q of ['a', 'an', 'ann', 'anna', 'annx', 'anna an', 'ann bann', 'annabel.example']) {
+      const all = await search(q, { limit: 50 });
+      expect(all.length).toBeLessThanOrEqual(42);
+      for (const limit of [1, 2, 3, 5, 10]) {
+        expect([q, limit, await search(q, { limit })]).toEqual([q, limit, all.slice(0, limit)]);
+      }
+    }
+  });
+
   it('has the whole name first, though hundreds begin like it', async () => {
     const items = Array.from({ length: 150 }, (_, at) => ({
       data: { last_name: `Anna ${String(at)}` },

@@ -26,6 +26,8 @@ import { RecordHistory } from '../../../src/records/lists/record-history.service
 import { RecordInput } from '../../../src/records/record-input.service';
 import { RecordKit } from '../../../src/records/record-kit';
 import { RecordTotals } from '../../../src/records/lists/record-totals.service';
+import { ListWalker } from '../../../src/records/lists/list-walker.service';
+import { TermWalks } from '../../../src/records/lists/term-walks.service';
 import { RecordLists } from '../../../src/records/lists/record-lists.service';
 import { MergeReferences } from '../../../src/records/merging/merge-references.service';
 import { MergeWinner } from '../../../src/records/merging/merge-winner.service';
@@ -100,7 +102,8 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     fields,
     settings,
   );
-  const lists = new RecordLists(records, derived, layouts, claims, fields, settings);
+  const walker = new ListWalker(records, derived, layouts);
+  const lists = new RecordLists(walker, new TermWalks(walker), claims, fields, settings);
   const updater = new RecordUpdater(records, writer);
   const references = new MergeReferences(records, writer, updater, derived, layouts, steps, fields);
   const winner = new MergeWinner(writer, updater, claims);
