@@ -3,12 +3,16 @@
 // that fails is begun anew, so there is nothing to be conditional on and nothing to be repaired; and rows
 // of one partition are sent many at a time.
 const { join } = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
 
 const { CassandraService } = require(join(__dirname, '../dist/cassandra/cassandra.service.js'));
 const { run, lwt, scatter, onApplicationShutdown } = CassandraService.prototype;
 
+/** What there are many of; a pipeline is read as soon as it is written. */
+const OBJECTS = new Set(['companies', 'contacts', 'deals', 'activities']);
 /** In one batch: as much as Cassandra takes without a warning. */
 const ROWS = 30;
+const ATTEMPTS = 10;
 const BUFFERED_MAX = 200_000;
 /** What the sweeper and the sequencer would be told, and readers who keep sums. */
 const LEFT_OUT = /^(write_intents|change_outbox|total_sums)\./;
@@ -17,10 +21,25 @@ const LEFT_OUT = /^(write_intents|change_outbox|total_sums)\./;
 const buffers = new Map();
 let buffered = 0;
 
+/** Again where the database is too busy: what is lost here nobody would repair. */
+async function batch(service, queries) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await service.client.batch(queries, { prepare: true, logged: false, isIdempotent: true });
+      return;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await sleep(1000 * attempt);
+    }
+  }
+}
+
 async function send(service, statements) {
   buffered -= statements.length;
-  const queries = statements.map(({ query, params }) => ({ query: query.cql, params }));
-  await service.client.batch(queries, { prepare: true, logged: false, isIdempotent: true });
+  await batch(
+    service,
+    statements.map(({ query, params }) => ({ query: query.cql, params })),
+  );
 }
 
 async function flush(service) {
@@ -47,31 +66,41 @@ async function buffer(service, statement) {
 }
 
 CassandraService.prototype.run = function (query, params, options) {
+  if (!OBJECTS.has(params.object)) return run.call(this, query, params, options);
   if (LEFT_OUT.test(query.name)) return Promise.resolve([]);
   if (query.name === 'record_ids.add') return buffer(this, { query, params }).then(() => []);
-  // Nothing is under way that only Paxos would know of.
-  return run.call(this, query, params, { ...options, serial: false });
+  // Every id is a new one.
+  if (query.name === 'records.find') return Promise.resolve([]);
+  if (query.name === 'records.findMany') return remembered(this, query, params);
+  return run.call(this, query, params, options);
 };
 
+/** Records that others refer to: they stay as they are. */
+const known = new Map();
+async function remembered(service, query, params) {
+  const key = [params.object, ...params.ids].join();
+  const rows = known.get(key) ?? (await run.call(service, query, params));
+  if (known.size > 100_000) known.clear();
+  known.set(key, rows);
+  return rows;
+}
+
 CassandraService.prototype.scatter = async function (statements) {
-  if (
-    !statements.every(({ query }) =>
-      /^(list_rows|total_rows|total_sums)\.(put|mark)$/.test(query.name),
-    )
-  )
-    return scatter.call(this, statements);
-  for (const statement of statements)
-    if (!LEFT_OUT.test(statement.query.name)) await buffer(this, statement);
+  const isRow = ({ query, params }) =>
+    OBJECTS.has(params.object) && /^(list_rows|total_rows)\.put$/.test(query.name);
+  const others = statements.filter((one) => !isRow(one) && !LEFT_OUT.test(one.query.name));
+  for (const statement of statements.filter(isRow)) await buffer(this, statement);
+  if (others.length > 0) await scatter.call(this, others);
 };
 
 CassandraService.prototype.lwt = async function (statements, isMine) {
-  if (!statements.every(({ query }) => /^(records|unique_values)\./.test(query.name)))
-    return lwt.call(this, statements, isMine);
-  const queries = statements.map(({ query, params }) => ({
-    query: query.cql.replace(/ IF .*$/, ''),
-    params,
-  }));
-  await this.client.batch(queries, { prepare: true, logged: false, isIdempotent: true });
+  const isNew = ({ query, params }) =>
+    OBJECTS.has(params.object) && /^(records|unique_values)\./.test(query.name);
+  if (!statements.every(isNew)) return lwt.call(this, statements, isMine);
+  await batch(
+    this,
+    statements.map(({ query, params }) => ({ query: query.cql.replace(/ IF .*$/, ''), params })),
+  );
   return { applied: true, current: null };
 };
 
