@@ -56,10 +56,12 @@ export class SearchService {
       some.map((matches) => this.begin(caller, matches, q, limit, share)),
     );
     for (;;) {
-      const best = rankAll(kinds, q).slice(0, limit);
-      const open = kinds.filter((kind) => mayImprove(kind, q, best, limit, candidates));
-      if (open.length === 0) return best.map((one) => toHit(one, q));
-      await Promise.all(open.map(({ matches }) => matches.read(candidates)));
+      const ranked = rankAll(kinds, q);
+      const open = kinds.filter((kind) => mayImprove(kind, q, ranked, limit, candidates));
+      if (open.length === 0) return ranked.slice(0, limit).map((one) => toHit(one, q));
+      await Promise.all(
+        open.map(({ matches }) => matches.read(Math.max(candidates, matches.looked))),
+      );
     }
   }
 
@@ -103,17 +105,17 @@ function rank(kind: Kind, q: string): Ranked[] {
 function mayImprove(
   kind: Kind,
   q: string,
-  best: readonly Ranked[],
+  ranked: readonly Ranked[],
   limit: number,
   candidates: number,
 ): boolean {
   const { matches } = kind;
   if (!matches.more || (matches.looked >= candidates && matches.found.length >= limit))
     return false;
-  const last = best[limit - 1];
+  const last = ranked[limit - 1];
   if (!last) return true;
-  const next = bestRank(matches.keyAt(0) ?? '', q);
-  const place = rank(kind, q).filter((one) => one.rank === next).length;
+  const next = bestRank(matches.nextKey, q);
+  const place = ranked.filter((one) => one.kind === kind && one.rank === next).length;
   return next < last.rank || (next === last.rank && place <= last.place);
 }
 

@@ -159,6 +159,20 @@ describe('GET /api/v1/search', () => {
     }
   });
 
+  it('finds who has both of two frequent words, behind many who have one', async () => {
+    const many = (last_name: string) =>
+      Array.from({ length: 90 }, () => ({ data: { last_name: `${last_name} Muster` } }));
+    await Promise.all([
+      crm.batch('contacts', 'create', many('Bert')),
+      crm.batch('contacts', 'create', many('Zoe')),
+    ]);
+    // The last of all who have the same word.
+    const id = 'ffffffff-ffff-4fff-bfff-ffffffffffff';
+    await crm.create('contacts', { id, last_name: 'Bert Zoe' });
+    expect(idsOf(await search('bert zo'))).toEqual([id]);
+    expect(idsOf(await search('zoe bert'))).toEqual([id]);
+  });
+
   it('has the whole name first, though hundreds begin like it', async () => {
     const items = Array.from({ length: 150 }, (_, at) => ({
       data: { last_name: `Anna ${String(at)}` },

@@ -18,6 +18,7 @@ export class SearchMatches {
   readonly found: StoredRecord[] = [];
   /** Rows whose records have been read. */
   looked = 0;
+  private last: ListedRow | undefined;
 
   constructor(
     readonly definition: RecordDefinition,
@@ -32,6 +33,11 @@ export class SearchMatches {
     return this.unread.length > 0 || (!this.isWhole && this.looked < SCAN_LIMIT);
   }
 
+  /** The sort key of the next row, or one before it. */
+  get nextKey(): string {
+    return (this.unread[0] ?? this.last)?.sortKey ?? '';
+  }
+
   /** The sort key of a row that has not been read; undefined where none is known. */
   keyAt(index: number): string | undefined {
     return this.unread[index]?.sortKey;
@@ -39,15 +45,20 @@ export class SearchMatches {
 
   /** Reads the records of the next rows. */
   async read(count: number): Promise<void> {
+    await this.prepare(count);
     const rows = this.unread.splice(0, count);
     this.looked += rows.length;
+    this.last = rows.at(-1) ?? this.last;
     this.found.push(...(await this.matchesOf(rows)));
-    const last = rows.at(-1);
-    if (!last || this.isWhole || this.unread.length > 0) return;
-    const size = Math.min(ROWS_AT_ONCE, 2 * this.looked);
-    const following = await this.rowsAfter(last, size);
-    this.isWhole = following.length < size;
-    this.unread.push(...following);
+  }
+
+  private async prepare(count: number): Promise<void> {
+    const from = this.unread.at(-1) ?? this.last;
+    if (!from || this.isWhole || this.unread.length >= count) return;
+    const size = Math.min(ROWS_AT_ONCE, Math.max(count, this.looked));
+    const rows = await this.rowsAfter(from, size);
+    this.isWhole = rows.length < size;
+    this.unread.push(...rows);
   }
 }
 
