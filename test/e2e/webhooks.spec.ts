@@ -78,7 +78,7 @@ describe('Webhooks', () => {
     for (let tries = 0; tries < 10 && !(await isSignedByBoth()); tries++) await sleep(500);
     expect(await isSignedByBoth()).toBe(true);
     expect((await crm.read('webhooks', id)).secret).toBeUndefined();
-  }, 150_000);
+  }, 240_000);
 
   it('loses none of the changes that people make to it at the same time', async () => {
     const { id } = await newHook();
@@ -130,7 +130,7 @@ describe('Webhooks', () => {
       expect(versions).toEqual([1, 2, 3, 4]);
     }
     await hanging.stop();
-  }, 150_000);
+  }, 240_000);
 });
 
 describe('An event that an endpoint never takes', () => {
@@ -155,7 +155,7 @@ describe('An event that an endpoint never takes', () => {
     const versions = Array.from({ length: 71 }, (_, index) => index + 1);
     while (receiver.versionsOf(bad.id).length < versions.length) await sleep(100);
     expect(receiver.versionsOf(bad.id)).toEqual(versions);
-  }, 150_000);
+  }, 240_000);
 });
 
 describe('A webhook that fails for too long', () => {
@@ -181,7 +181,7 @@ describe('A webhook that fails for too long', () => {
       found = await deliveries();
     }
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
-  }, 150_000);
+  }, 240_000);
 });
 
 describe('J1: addresses of webhooks', () => {

@@ -44,7 +44,8 @@ export class Receiver {
     return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}/hook`;
   }
 
-  async until(count: number, seconds = 75): Promise<void> {
+  /** Other tests kill processes, whose leases end after a minute: that of the sequencer, and then the sender's. */
+  async until(count: number, seconds = 150): Promise<void> {
     const giveUpAt = Date.now() + seconds * 1000;
     while (this.received.length < count && Date.now() < giveUpAt) await sleep(50);
     expect(this.received.length).toBeGreaterThanOrEqual(count);
