@@ -6,6 +6,7 @@ import type { Login } from './seeded.mts';
 
 const LIMIT = 50;
 const SAMPLE_LIMIT = 200;
+
 interface Contact {
   id: string;
   created_at: string;

@@ -2,9 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { Principal } from '../common/principal';
 import type { PipelineData } from '../pipelines/pipeline';
 import { PipelinesService } from '../pipelines/pipelines.service';
-import { reachOf } from '../records/record-access';
+import { readScope } from '../records/record-access';
 import { RecordTotals } from '../records/lists/record-totals.service';
-import { ALL, ownerScope } from '../records/scopes';
 import { deals } from './deal';
 import {
   boardList,
@@ -26,7 +25,10 @@ import type {
 /** Totals that are read at a time: each is a statement for every bucket. */
 const LISTS_AT_ONCE = 6;
 
-/** What is in a pipeline, of the deals that the caller may see. */
+/**
+ * What is in a pipeline, of the deals that the caller may see: that decides which total is read, and
+ * nothing is taken out of it afterwards.
+ */
 @Injectable()
 export class PipelineReports {
   constructor(
@@ -36,7 +38,7 @@ export class PipelineReports {
 
   /** @throws AppError NOT_FOUND */
   async board(caller: Principal, pipelineId: string): Promise<BoardStageDto[]> {
-    const list = boardList(pipelineId, scopeOf(caller));
+    const list = boardList(pipelineId, readScope(caller, deals));
     const [stages, parts] = await Promise.all([
       this.stagesOf(caller, pipelineId),
       this.groups(caller, [list]),
@@ -63,7 +65,7 @@ export class PipelineReports {
     const months = monthsOf(period, new Date(), 'ahead');
     if (period.from === undefined && period.to === undefined) months.push('');
     const stages = await this.stagesOf(caller, pipelineId);
-    const scope = scopeOf(caller);
+    const scope = readScope(caller, deals);
     const lists = months.map((month) => forecastList(pipelineId, month, scope));
     const found = await this.groups(caller, lists);
     const parts = found.map((part) => ({
@@ -88,7 +90,7 @@ export class PipelineReports {
   ): Promise<ConversionDto> {
     const months = monthsOf(period, new Date(), 'back');
     const stages = await this.stagesOf(caller, pipelineId);
-    const scope = scopeOf(caller);
+    const scope = readScope(caller, deals);
     const lists = months.map((month) => conversionList(pipelineId, month, scope));
     return conversionOf(stages, await this.groups(caller, lists));
   }
@@ -112,11 +114,6 @@ export class PipelineReports {
     }
     return found;
   }
-}
-
-/** What the caller may see decides which total is read: nothing is taken out of it afterwards. */
-function scopeOf(caller: Principal): string {
-  return reachOf(caller, deals, 'read') === 'all' ? ALL : ownerScope(caller.userId);
 }
 
 function order(a: string, b: string): number {

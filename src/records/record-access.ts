@@ -3,6 +3,7 @@ import { scopeOf } from '../common/permissions';
 import type { Principal } from '../common/principal';
 import type { RecordData, StoredRecord } from './record';
 import { ownersOf, permissionOn, type RecordDefinition } from './record-definition';
+import { ALL, ownerScope } from './scopes';
 
 /** Which records a caller reaches in one way: none, those he owns, or all. */
 export function reachOf(
@@ -11,6 +12,11 @@ export function reachOf(
   action: 'read' | 'create' | 'update' | 'delete',
 ) {
   return scopeOf(caller, permissionOn(definition, action));
+}
+
+/** The scope whose lists hold what a caller may read, if he may read any. */
+export function readScope(caller: Principal, definition: RecordDefinition): string {
+  return reachOf(caller, definition, 'read') === 'all' ? ALL : ownerScope(caller.userId);
 }
 
 function reaches(

@@ -3,7 +3,7 @@ import type { Field } from '../../fields/field';
 import { scopesOf, sortKeyOf } from '../derive';
 import type { ListQuery } from './list-query';
 import type { StoredRecord } from '../record';
-import { canRead, reachOf } from '../record-access';
+import { canRead, reachOf, readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
 import { ALL, listName, lookupScope, ownerScope } from '../scopes';
 import type { ListedRow, ListPosition } from '../store/derived-rows.repository';
@@ -52,9 +52,8 @@ export function deletedWalk(
   definition: RecordDefinition,
   query: ListQuery,
 ): Walk {
-  const isOwn = reachOf(caller, definition, 'read') !== 'all';
   return {
-    list: listName('deleted', isOwn ? ownerScope(caller.userId) : ALL),
+    list: listName('deleted', readScope(caller, definition)),
     from: query.descending ? { sortKey: HIGHEST, id: '' } : { sortKey: '', id: '' },
     endKey: query.descending ? '' : HIGHEST,
     descending: query.descending,

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '../../common/principal';
 import type { StoredRecord } from '../record';
-import { canRead, reachOf } from '../record-access';
+import { canRead, readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
-import { ALL, listName, ownerScope } from '../scopes';
+import { listName } from '../scopes';
 import type { ListedRow } from '../store/derived-rows.repository';
 import { fold, textSortKey } from '../text';
 import { HIGHEST, type Walk } from './list-plan';
@@ -125,9 +125,8 @@ function nameWalk(
   end: string,
 ): Walk {
   const key = textSortKey(beginning);
-  const isOwn = reachOf(caller, definition, 'read') !== 'all';
   return {
-    list: listName('name', isOwn ? ownerScope(caller.userId) : ALL),
+    list: listName('name', readScope(caller, definition)),
     from: { sortKey: key, id: '' },
     endKey: `${key}${end}`,
     descending: false,

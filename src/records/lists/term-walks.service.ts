@@ -3,9 +3,9 @@ import type { Principal } from '../../common/principal';
 import { recordTerms } from '../derive';
 import { matchesTerms } from '../matching';
 import type { StoredRecord } from '../record';
-import { reachOf } from '../record-access';
+import { readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
-import { ALL, ownerScope, termList } from '../scopes';
+import { termList } from '../scopes';
 import { compareText } from '../store/derived-rows.repository';
 import { queryTerms, TERM_PREFIX_LENGTH } from '../text';
 import { HIGHEST, type Walk } from './list-plan';
@@ -31,8 +31,7 @@ export class TermWalks {
     matches: (record: StoredRecord) => boolean,
   ): Promise<Walk | undefined> {
     const terms = queryTerms(q);
-    const reach = reachOf(caller, definition, 'read');
-    const scope = reach === 'all' ? ALL : ownerScope(caller.userId);
+    const scope = readScope(caller, definition);
     const long = terms.filter((term) => term.length >= TERM_PREFIX_LENGTH);
     const rarest = await this.rarest(caller, definition, long, scope);
     if (rarest === undefined) return undefined;

@@ -3,7 +3,8 @@ import { CassandraService, type Statement } from '../../cassandra/cassandra.serv
 import { defineQuery } from '../../cassandra/define-query';
 import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
 
-const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
+/** Where one of these is, in a statement; its parameters are those of `partitionKey`. */
+export const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
   AND bucket = :bucket`;
 
 const putList = defineQuery(
@@ -117,6 +118,10 @@ export interface DerivedPartition {
   bucket: string;
 }
 
+export function partitionKey({ organizationId, object, list, bucket }: DerivedPartition) {
+  return { organization_id: organizationId, object, list, bucket };
+}
+
 /** Reads and writes derived rows. What they are is decided in derive.ts. */
 @Injectable()
 export class DerivedRowsRepository {
@@ -162,17 +167,14 @@ export class DerivedRowsRepository {
   }
 
   async listBucket(
-    { organizationId, object, list, bucket }: DerivedPartition,
+    partition: DerivedPartition,
     { from, endKey, ...range }: { from: ListPosition; endKey: string; descending: boolean },
     size: number,
   ): Promise<ListedRow[]> {
     const rows = await this.cassandra.page(
       range.descending ? descending : ascending,
       {
-        organization_id: organizationId,
-        object,
-        list,
-        bucket,
+        ...partitionKey(partition),
         from_key: from.sortKey,
         from_id: from.id,
         end_key: endKey,
@@ -184,18 +186,16 @@ export class DerivedRowsRepository {
 
   /** Deletes a whole partition, for good: under a spread that is never used again. */
   async drop(table: DerivedRow['table'], partition: DerivedPartition): Promise<void> {
-    const { organizationId, object, list, bucket } = partition;
-    const key = { organization_id: organizationId, object, list, bucket };
-    await this.cassandra.run(table === 'list_rows' ? dropList : dropTotal, key);
+    await this.cassandra.run(table === 'list_rows' ? dropList : dropTotal, partitionKey(partition));
   }
 
   /** A row as it is stored, or undefined. */
   async find(
-    { organizationId, object, list, bucket }: DerivedPartition,
+    partition: DerivedPartition,
     row: DerivedRow,
     id: string,
   ): Promise<StoredRow | undefined> {
-    const key = { organization_id: organizationId, object, list, bucket, id };
+    const key = { ...partitionKey(partition), id };
     if (row.table === 'list_rows') {
       const found = await this.cassandra.first(findList, { ...key, sort_key: row.sortKey });
       return found && { id, version: found.version, row };
@@ -209,10 +209,9 @@ export class DerivedRowsRepository {
 
   /** The rows of one bucket of a total, a page at a time. */
   async *walkTotals(partition: DerivedPartition, size: number): AsyncGenerator<StoredTotal[]> {
-    const { organizationId, object, list, bucket } = partition;
+    const key = partitionKey(partition);
     let after = { group1: '', group2: '', group3: '', group4: '', group5: '', id: '' };
     for (;;) {
-      const key = { organization_id: organizationId, object, list, bucket };
       const rows = await this.cassandra.page(listTotals, { ...key, ...after }, size);
       const last = rows.at(-1);
       if (!last) return;

@@ -4,7 +4,7 @@ import { defineQuery } from '../../cassandra/define-query';
 import type { UniqueValue } from '../record';
 import { RECORD_ID_SHARDS } from './record-ids.repository';
 import type { DerivedRow } from './derived-rows';
-import type { DerivedPartition } from './derived-rows.repository';
+import { type DerivedPartition, partitionKey } from './derived-rows.repository';
 import type { RecordKey } from './records.repository';
 
 // Conditional writes take their times from the clocks of the servers, which may be ahead of ours;
@@ -48,8 +48,7 @@ export class RecordDataRepository {
   }
 
   async eraseDerived(table: DerivedRow['table'], partition: DerivedPartition): Promise<void> {
-    const { organizationId, object, list, bucket } = partition;
-    const key = { organization_id: organizationId, object, list, bucket };
+    const key = partitionKey(partition);
     if (table === 'list_rows') return this.erase(listRows, key);
     await this.erase(totalRows, key);
     await this.erase(totalSums, key);

@@ -3,10 +3,12 @@ import { Injectable } from '@nestjs/common';
 import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
 import { bucketOf } from './derived-rows';
-import type { DerivedFrom, DerivedPartition } from './derived-rows.repository';
-
-const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
-  AND bucket = :bucket`;
+import {
+  type DerivedFrom,
+  type DerivedPartition,
+  PARTITION,
+  partitionKey,
+} from './derived-rows.repository';
 
 const addUp = defineQuery<TotalSumRow>(
   'total_rows.sum',
@@ -109,7 +111,7 @@ export class TotalSumsRepository {
   }
 
   async find(partition: DerivedPartition): Promise<KeptSums> {
-    const rows = await this.cassandra.run(find, toKey(partition));
+    const rows = await this.cassandra.run(find, partitionKey(partition));
     const marks = rows
       .filter(({ writer }) => writer !== '')
       .map((row) => `${row.writer} ${String(row.mark)}`)
@@ -122,7 +124,7 @@ export class TotalSumsRepository {
 
   /** Adds up what is in a bucket: every row of it is read. */
   async addUp(partition: DerivedPartition): Promise<TotalSum[]> {
-    const found = await this.cassandra.page(addUp, toKey(partition), GROUPS_MAX);
+    const found = await this.cassandra.page(addUp, partitionKey(partition), GROUPS_MAX);
     // No sum is better than one of a part.
     if (found.length === GROUPS_MAX) {
       throw new Error(`The total ${partition.object} ${partition.list} has too many groups`);
@@ -139,10 +141,6 @@ export class TotalSumsRepository {
     // Anybody can ask for totals that are nowhere: they cost nothing to add up.
     if (sums.length > KEPT_GROUPS_MAX || (sums.length === 0 && marks === '')) return;
     const kept = JSON.stringify({ marks, sums });
-    await this.cassandra.run(put, { ...toKey(partition), kept, ttl: KEPT_SECONDS });
+    await this.cassandra.run(put, { ...partitionKey(partition), kept, ttl: KEPT_SECONDS });
   }
-}
-
-function toKey({ organizationId, object, list, bucket }: DerivedPartition) {
-  return { organization_id: organizationId, object, list, bucket };
 }
