@@ -4,8 +4,9 @@ import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 
-// Few enough for the queue of a socket that listens: who is dropped from it is back only a second later.
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+const agent = new Agent({ keepAlive: true });
+/** Few enough for the queue of a socket that listens: who is dropped from it is back only a second later. */
+const SOCKETS = 64;
 
 export const PATH = '/api/v1/contacts?limit=50';
 
@@ -15,6 +16,8 @@ export interface EvenLoad {
   tokens: string[];
   perSecond: number;
   seconds: number;
+  /** At most; more are opened one by one, at the pace of the requests. */
+  sockets?: number;
 }
 
 export interface EvenLoadResult {
@@ -25,7 +28,8 @@ export interface EvenLoadResult {
 }
 
 export async function readEvenly(load: EvenLoad): Promise<EvenLoadResult> {
-  const { url, tokens, perSecond, seconds } = load;
+  const { url, tokens, perSecond, seconds, sockets = SOCKETS } = load;
+  agent.maxSockets = sockets;
   const times: number[] = [];
   let good = 0;
   const read = (token: string, due: number) =>

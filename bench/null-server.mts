@@ -15,7 +15,8 @@ export async function startNullServer(): Promise<{ url: string; stop: () => Prom
 }
 
 if (!isMainThread) {
-  const server = createServer((_request, response) => {
+  // Callers that pause keep their connections, as they do with the server that is measured.
+  const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
     response.writeHead(503, { 'content-type': 'application/json' }).end('{}');
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');

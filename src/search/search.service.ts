@@ -22,10 +22,13 @@ interface Kind {
   matches: SearchMatches;
 }
 
-interface Ranked {
+interface Place {
   rank: number;
-  /** Its place among those of its kind and rank. */
+  /** Among those of its kind and rank. */
   place: number;
+}
+
+interface Ranked extends Place {
   record: StoredRecord;
   kind: Kind;
 }
@@ -50,18 +53,19 @@ export class SearchService {
       definitions.map((definition) => this.records.matches(caller, definition, q, candidates)),
     );
     const some = all.filter(({ more }) => more);
-    // Enough for an answer if every kind has as many of the best.
-    const share = Math.min(candidates - 1, Math.ceil((limit + 1) / some.length) + 1);
+    const counts = countsToRead(some, q, limit + 1);
     const kinds = await Promise.all(
-      some.map((matches) => this.begin(caller, matches, q, limit, share)),
+      some.map((matches, at) =>
+        this.begin(caller, matches, q, limit, Math.min(candidates - 1, (counts[at] ?? 0) + 1)),
+      ),
     );
     for (;;) {
       const ranked = rankAll(kinds, q);
       const open = kinds.filter((kind) => mayImprove(kind, q, ranked, limit, candidates));
       if (open.length === 0) return ranked.slice(0, limit).map((one) => toHit(one, q));
-      await Promise.all(
-        open.map(({ matches }) => matches.read(Math.max(candidates, matches.looked))),
-      );
+      // The rest of those that are looked at, then twice as many each time.
+      const count = (looked: number) => (looked < candidates ? candidates - looked : looked);
+      await Promise.all(open.map(({ matches }) => matches.read(count(matches.looked))));
     }
   }
 
@@ -70,35 +74,55 @@ export class SearchService {
     matches: SearchMatches,
     q: string,
     limit: number,
-    share: number,
+    count: number,
   ): Promise<Kind> {
-    const next = matches.keyAt(share);
+    const next = matches.keys[count];
     // Those of just this name may stand behind others that have the same word.
     const isHidden = next !== undefined && bestRank(next, q) === 1;
     const [named] = await Promise.all([
       isHidden ? this.records.named(caller, matches.definition, q, limit) : [],
-      matches.read(share),
+      matches.read(count),
     ]);
     return { named, matches };
   }
 }
 
+/** How many matches of each kind are among the best, if each is as good as its key says. */
+function countsToRead(kinds: readonly SearchMatches[], q: string, wanted: number): number[] {
+  const best = kinds
+    .flatMap(({ keys }, kind) => inPlaces(keys.map((key) => ({ rank: bestRank(key, q), kind }))))
+    .sort(compareRanked)
+    .slice(0, wanted);
+  return kinds.map((_, at) => best.filter(({ kind }) => kind === at).length);
+}
+
 function rankAll(kinds: readonly Kind[], q: string): Ranked[] {
-  return kinds
-    .flatMap((kind) => rank(kind, q))
-    .sort((a, b) => a.rank - b.rank || a.place - b.place);
+  return kinds.flatMap((kind) => rank(kind, q)).sort(compareRanked);
 }
 
 function rank(kind: Kind, q: string): Ranked[] {
   const { named, matches } = kind;
   const records = new Map([...named, ...matches.found].map((one) => [one.id, one]));
+  return inPlaces(
+    [...records.values()].map((record) => {
+      return { rank: matchRank(matches.definition, record, q), record, kind };
+    }),
+  );
+}
+
+/** Each with its place among those of its rank. */
+function inPlaces<T extends { rank: number }>(all: readonly T[]): (T & { place: number })[] {
   const places = new Map<number, number>();
-  return [...records.values()].map((record) => {
-    const rank = matchRank(matches.definition, record, q);
-    const place = places.get(rank) ?? 0;
-    places.set(rank, place + 1);
-    return { rank, place, record, kind };
+  return all.map((one) => {
+    const place = places.get(one.rank) ?? 0;
+    places.set(one.rank, place + 1);
+    return { ...one, place };
   });
+}
+
+/** The better ones first; of those that are as good, the first of each kind. */
+function compareRanked(a: Place, b: Place): number {
+  return a.rank - b.rank || a.place - b.place;
 }
 
 /** Whether a match that has not been read yet could be one of the best, as far as one looks. */

@@ -6,7 +6,7 @@ import type { StoredRecord } from '../record';
 import { canRead, reachOf, readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
 import { ALL, listName, lookupScope, ownerScope } from '../scopes';
-import type { ListedRow, ListPosition } from '../store/derived-rows.repository';
+import type { ListedRow, ListPosition } from '../store/list-order';
 
 /** Above every text that a list has. */
 export const HIGHEST = '\u{10FFFF}\u{10FFFF}';

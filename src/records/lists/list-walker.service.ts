@@ -1,11 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { StoredRecord } from '../record';
-import {
-  DerivedRowsRepository,
-  type ListedRow,
-  type ListPosition,
-} from '../store/derived-rows.repository';
+import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
+import type { ListedRow, ListPosition } from '../store/list-order';
 import { RecordsRepository } from '../store/records.repository';
 import type { Walk } from './list-plan';
 

@@ -23,7 +23,7 @@ import { matchesTerms } from '../matching';
 import type { StoredRecord } from '../record';
 import { canRead } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
-import type { ListPosition } from '../store/derived-rows.repository';
+import type { ListPosition } from '../store/list-order';
 import { listName } from '../scopes';
 import { queryTerms } from '../text';
 

@@ -4,7 +4,7 @@ import type { StoredRecord } from '../record';
 import { canRead, readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
 import { listName } from '../scopes';
-import type { ListedRow } from '../store/derived-rows.repository';
+import type { ListedRow } from '../store/list-order';
 import { fold, textSortKey } from '../text';
 import { HIGHEST, type Walk } from './list-plan';
 import { ListWalker, ROWS_AT_ONCE, SCAN_LIMIT } from './list-walker.service';
@@ -38,9 +38,9 @@ export class SearchMatches {
     return (this.unread[0] ?? this.last)?.sortKey ?? '';
   }
 
-  /** The sort key of a row that has not been read; undefined where none is known. */
-  keyAt(index: number): string | undefined {
-    return this.unread[index]?.sortKey;
+  /** The sort keys of the next rows, as far as they are known. */
+  get keys(): string[] {
+    return this.unread.map(({ sortKey }) => sortKey);
   }
 
   /** Reads the records of the next rows. */

@@ -6,7 +6,7 @@ import type { StoredRecord } from '../record';
 import { readScope } from '../record-access';
 import type { RecordDefinition } from '../record-definition';
 import { termList } from '../scopes';
-import { compareText } from '../store/derived-rows.repository';
+import { compareText } from '../store/list-order';
 import { queryTerms, TERM_PREFIX_LENGTH } from '../text';
 import { HIGHEST, type Walk } from './list-plan';
 import { ListWalker } from './list-walker.service';

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
 import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
+import { isBefore, type ListedRow, type ListRange, mergeRows, shareOf } from './list-order';
 
 /** Where one of these is, in a statement; its parameters are those of `partitionKey`. */
 export const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
@@ -77,16 +78,6 @@ interface TotalRowRow {
   version: number;
 }
 
-/** A place in a list: that of a row, or a bound that no row has. */
-export interface ListPosition {
-  sortKey: string;
-  id: string;
-}
-
-export interface ListedRow extends ListPosition {
-  version: number;
-}
-
 /** A row, and which version of which record it was written for. */
 export interface StoredRow {
   id: string;
@@ -145,30 +136,38 @@ export class DerivedRowsRepository {
   }
 
   /**
-   * Rows of one list after (or, descending, before) a position, in order, from all of its buckets:
-   * one statement a bucket.
+   * Rows of one list after (or, descending, before) a position, in order, from all of its buckets: a
+   * statement for each, and a second one for those that had more than their share of the page.
    */
   async list(
     partition: Omit<DerivedPartition, 'bucket'>,
     buckets: number,
-    range: { from: ListPosition; endKey: string; descending: boolean },
+    range: ListRange,
     size: number,
   ): Promise<ListedRow[]> {
+    const share = shareOf(size, buckets);
+    const inOrder = (rows: ListedRow[][]) => mergeRows(rows, range.descending).slice(0, size);
     const found = await Promise.all(
-      allBuckets(buckets).map((bucket) => this.listBucket({ ...partition, bucket }, range, size)),
+      allBuckets(buckets).map((bucket) => this.listBucket({ ...partition, bucket }, range, share)),
     );
-    const [only, ...others] = found;
-    if (only && others.length === 0) return only;
-    const direction = range.descending ? -1 : 1;
-    return found
-      .flat()
-      .sort((a, b) => direction * comparePositions(a, b))
-      .slice(0, size);
+    const page = inOrder(found);
+    const end = page.length < size ? undefined : page.at(-1);
+    const unfinished = allBuckets(buckets).flatMap((bucket, index) => {
+      const from = found[index]?.at(share - 1);
+      return from && (!end || isBefore(from, end, range.descending)) ? [{ bucket, from }] : [];
+    });
+    if (unfinished.length === 0) return page;
+    const rest = await Promise.all(
+      unfinished.map(({ bucket, from }) =>
+        this.listBucket({ ...partition, bucket }, { ...range, from }, size - share),
+      ),
+    );
+    return inOrder([...found, ...rest]);
   }
 
   async listBucket(
     partition: DerivedPartition,
-    { from, endKey, ...range }: { from: ListPosition; endKey: string; descending: boolean },
+    { from, endKey, ...range }: ListRange,
     size: number,
   ): Promise<ListedRow[]> {
     const rows = await this.cassandra.page(
@@ -252,20 +251,4 @@ function toStatement(
   return action === 'put'
     ? { query: putTotal, params: { ...common, ...groups, amount: row.amount } }
     : { query: removeTotal, params: { ...common, ...groups } };
-}
-
-/** The order of the database: by the bytes of the text. */
-export function comparePositions(a: ListPosition, b: ListPosition): number {
-  return compareText(a.sortKey, b.sortKey) || compareText(a.id, b.id);
-}
-
-const SURROGATE = /[\ud800-\udfff]/;
-
-/**
- * The order of the database. That of UTF-16 is the same, but for characters that take two of its units.
- */
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  if (SURROGATE.test(a) || SURROGATE.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return a < b ? -1 : 1;
 }
