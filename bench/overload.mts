@@ -10,7 +10,7 @@ import { percentile, residentMb, startServer } from './server.mts';
 
 const SECONDS = Number(process.env.DURATION ?? 10);
 /** Until the server and the database have compiled what they run. */
-const WARM_UP_SECONDS = 3 * SECONDS;
+const WARM_UP_SECONDS = 6 * SECONDS;
 /** Of quiet and noise in turn. */
 const ROUNDS = 9;
 const GOODPUT_MIN = 0.8;

@@ -1,5 +1,5 @@
-// What is a second API process good for? The same load on one process and on two, half of the
-// connections each, on one database. npm run bench:processes
+// What is a second API process good for? As much as one process can do, and as much as two can, on one
+// database. npm run bench:processes
 //
 // On a small machine the processes, the database and the load want the same cores. So it is measured
 // twice: as it comes, and with a quota of the processor for each API process that leaves the others
@@ -16,8 +16,9 @@ import type { Login } from './seeded.mts';
 import { type Server, startServer } from './server.mts';
 import { databaseProcess, Usage } from './usage.mts';
 
+/** To each process: as many as keep it busy. */
 const CONNECTIONS = 16;
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const SECONDS = Number(process.env.DURATION ?? 4);
 /** Cores of each API process, where it has a quota. */
 const QUOTA = Number(process.env.QUOTA ?? 0.25);
@@ -69,9 +70,10 @@ async function load(
       done += 1;
     }
   };
-  const each = CONNECTIONS / processes.length;
   await Promise.all(
-    processes.flatMap(({ client }) => Array.from({ length: each }, () => connection(client))),
+    processes.flatMap(({ client }) =>
+      Array.from({ length: CONNECTIONS }, () => connection(client)),
+    ),
   );
   const { cpu, elapsed } = usage.end();
   const cores = (ms: number) => Number((ms / elapsed).toFixed(2));

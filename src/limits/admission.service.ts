@@ -19,7 +19,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** One party never has more than this part of what is worked on: others come first when they come. */
 const SHARES = 4;
 /** As few as that are worked on at a time where the process is busy with nothing else to gain. */
-const SLOTS_MIN = 8;
+const SLOTS_MIN = 4;
 const ADJUST_MS = 100;
 /** Parts of the time in which the event loop has something to do. */
 const BUSY = 0.9;
