@@ -16,7 +16,7 @@ export interface EvenLoad {
   tokens: string[];
   perSecond: number;
   seconds: number;
-  /** At most; more are opened one by one, at the pace of the requests. */
+  /** At most, SOCKETS unless told. Each is opened when a request finds no other free. */
   sockets?: number;
 }
 
@@ -24,6 +24,8 @@ export interface EvenLoadResult {
   /** Of each request from when it was due, in ms. */
   times: number[];
   good: number;
+  /** Of these, what had its answer before the time was over. */
+  goodInTime: number;
   turnedAway: number;
 }
 
@@ -31,14 +33,17 @@ export async function readEvenly(load: EvenLoad): Promise<EvenLoadResult> {
   const { url, tokens, perSecond, seconds, sockets = SOCKETS } = load;
   agent.maxSockets = sockets;
   const times: number[] = [];
-  let good = 0;
+  let [good, goodInTime] = [0, 0];
   const read = (token: string, due: number) =>
     new Promise<void>((resolve, reject) => {
       const options = { agent, headers: { authorization: `Bearer ${token}` } };
       const request = get(`${url}${PATH}`, options, (response) => {
         response.resume().once('end', () => {
           times.push(performance.now() - due);
-          if (response.statusCode === 200) good += 1;
+          if (response.statusCode === 200) {
+            good += 1;
+            if (performance.now() < began + seconds * 1000) goodInTime += 1;
+          }
           resolve();
         });
       });
@@ -53,7 +58,7 @@ export async function readEvenly(load: EvenLoad): Promise<EvenLoadResult> {
     reads.push(read(tokens[count % tokens.length] ?? '', due));
   }
   await Promise.all(reads);
-  return { times, good, turnedAway: times.length - good };
+  return { times, good, goodInTime, turnedAway: times.length - good };
 }
 
 /** The same in a thread of its own. */

@@ -18,6 +18,8 @@ const PATIENCE_MS = 1000;
 const RETRY_AFTER_SECONDS = 1;
 /** One party never has more than this part of what is worked on: others come first when they come. */
 const SHARES = 4;
+/** But one that takes long does not keep its organization from everything else. */
+const SHARE_MIN = 2;
 /** As few as that are worked on at a time where the process is busy with nothing else to gain. */
 const SLOTS_MIN = 4;
 const ADJUST_MS = 100;
@@ -194,7 +196,7 @@ export class Admission implements OnApplicationShutdown {
 }
 
 function shareOf(slots: number): number {
-  return Math.ceil(slots / SHARES);
+  return Math.max(SHARE_MIN, Math.ceil(slots / SHARES));
 }
 
 const OVERLOADED = unavailable(RETRY_AFTER_SECONDS, {

@@ -42,12 +42,13 @@ export function matchRank(definition: RecordDefinition, record: StoredRecord, q:
   return terms.every((term) => own.some((word) => word.startsWith(term))) ? 2 : 3;
 }
 
+const WORD_GOES_ON = /^[\p{L}\p{N}]/u;
+
 /**
- * How well a record that is found under `key` can answer a search at best, but for one of just this name: it
- * stands under the first of its words that begin so, or under its name.
+ * How well a record that is found under `key` can answer a search for `terms` at best, but for one of just
+ * this name: it stands under the first of its words that begin so, or under its name.
  */
-export function bestRank(key: string, q: string): number {
-  const terms = queryTerms(q);
+export function bestRank(key: string, terms: readonly string[]): number {
   const [term = ''] = terms;
-  return terms.length > 1 || key === term || key.startsWith(`${term} `) ? 1 : 2;
+  return terms.length > 1 || !WORD_GOES_ON.test(key.slice(term.length)) ? 1 : 2;
 }

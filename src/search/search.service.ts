@@ -6,6 +6,7 @@ import { reachOf } from '../records/record-access';
 import { allDefinitions } from '../records/record-definition';
 import { RecordSearch, type SearchMatches } from '../records/lists/record-search.service';
 import { bestRank, matchedTerms, matchRank } from '../records/matching';
+import { queryTerms } from '../records/text';
 import type { HitDto, SearchQueryDto } from './search.dto';
 
 /**
@@ -43,6 +44,7 @@ export class SearchService {
     caller: Principal,
     { q, objects, limit }: Pick<SearchQueryDto, 'q' | 'objects' | 'limit'>,
   ): Promise<HitDto[]> {
+    const terms = queryTerms(q);
     const candidates = Math.min(CANDIDATES_MAX, Math.max(CANDIDATES_MIN, CANDIDATES_EACH * limit));
     const definitions = allDefinitions().filter(
       (definition) =>
@@ -53,19 +55,19 @@ export class SearchService {
       definitions.map((definition) => this.records.matches(caller, definition, q, candidates)),
     );
     const some = all.filter(({ more }) => more);
-    const counts = countsToRead(some, q, limit + 1);
+    const counts = countsAmongBest(some, terms, limit);
+    // One more of each kind tells that it has no better ones; the key of the next one is to be known.
+    const count = (at: number) => Math.min(candidates - 1, (counts[at] ?? 0) + 1);
     const kinds = await Promise.all(
-      some.map((matches, at) =>
-        this.begin(caller, matches, q, limit, Math.min(candidates - 1, (counts[at] ?? 0) + 1)),
-      ),
+      some.map((matches, at) => this.begin(caller, matches, q, limit, count(at))),
     );
     for (;;) {
       const ranked = rankAll(kinds, q);
-      const open = kinds.filter((kind) => mayImprove(kind, q, ranked, limit, candidates));
+      const open = kinds.filter((kind) => mayImprove(kind, terms, ranked, limit, candidates));
       if (open.length === 0) return ranked.slice(0, limit).map((one) => toHit(one, q));
       // The rest of those that are looked at, then twice as many each time.
-      const count = (looked: number) => (looked < candidates ? candidates - looked : looked);
-      await Promise.all(open.map(({ matches }) => matches.read(count(matches.looked))));
+      const next = (looked: number) => (looked < candidates ? candidates - looked : looked);
+      await Promise.all(open.map(({ matches }) => matches.read(next(matches.looked))));
     }
   }
 
@@ -78,7 +80,7 @@ export class SearchService {
   ): Promise<Kind> {
     const next = matches.keys[count];
     // Those of just this name may stand behind others that have the same word.
-    const isHidden = next !== undefined && bestRank(next, q) === 1;
+    const isHidden = next !== undefined && bestRank(next, queryTerms(q)) === 1;
     const [named] = await Promise.all([
       isHidden ? this.records.named(caller, matches.definition, q, limit) : [],
       matches.read(count),
@@ -88,11 +90,17 @@ export class SearchService {
 }
 
 /** How many matches of each kind are among the best, if each is as good as its key says. */
-function countsToRead(kinds: readonly SearchMatches[], q: string, wanted: number): number[] {
+function countsAmongBest(
+  kinds: readonly SearchMatches[],
+  terms: readonly string[],
+  limit: number,
+): number[] {
   const best = kinds
-    .flatMap(({ keys }, kind) => inPlaces(keys.map((key) => ({ rank: bestRank(key, q), kind }))))
+    .flatMap(({ keys }, kind) =>
+      inPlaces(keys.map((key) => ({ rank: bestRank(key, terms), kind }))),
+    )
     .sort(compareRanked)
-    .slice(0, wanted);
+    .slice(0, limit);
   return kinds.map((_, at) => best.filter(({ kind }) => kind === at).length);
 }
 
@@ -128,7 +136,7 @@ function compareRanked(a: Place, b: Place): number {
 /** Whether a match that has not been read yet could be one of the best, as far as one looks. */
 function mayImprove(
   kind: Kind,
-  q: string,
+  terms: readonly string[],
   ranked: readonly Ranked[],
   limit: number,
   candidates: number,
@@ -138,7 +146,7 @@ function mayImprove(
     return false;
   const last = ranked[limit - 1];
   if (!last) return true;
-  const next = bestRank(matches.nextKey, q);
+  const next = bestRank(matches.nextKey, terms);
   const place = ranked.filter((one) => one.kind === kind && one.rank === next).length;
   return next < last.rank || (next === last.rank && place <= last.place);
 }

@@ -195,6 +195,14 @@ describe('GET /api/v1/search', () => {
     ]);
     expect(await names('e b')).toEqual([]);
     expect(await names('b')).toEqual(['Brigitte Ender']);
+    // A word ends where no letter or digit follows.
+    const contacts = ['X Adams', 'X Brown', 'X Clark', 'X Dorn', 'X Ernst'];
+    for (const last_name of contacts) await crm.create('contacts', { last_name });
+    for (const name of ['X-Plus', 'X.ON', 'Xaver']) await crm.create('companies', { name });
+    const best = ['X-Plus', 'X Adams', 'X.ON', 'X Brown', 'X Clark', 'X Dorn', 'X Ernst', 'Xaver'];
+    for (const limit of [1, 2, 3, 4, 8, 10]) {
+      expect(await names('x', { limit })).toEqual(best.slice(0, limit));
+    }
     // Nothing but an accent.
     expect(await search('\u0301')).toEqual([]);
   });

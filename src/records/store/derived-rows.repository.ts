@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
 import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
-import { isBefore, type ListedRow, type ListRange, mergeRows, shareOf } from './list-order';
+import { type ListedRow, type ListRange, mergeRows, shareOf } from './list-order';
 
 /** Where one of these is, in a statement; its parameters are those of `partitionKey`. */
 export const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
@@ -151,15 +151,17 @@ export class DerivedRowsRepository {
       allBuckets(buckets).map((bucket) => this.listBucket({ ...partition, bucket }, range, share)),
     );
     const page = inOrder(found);
-    const end = page.length < size ? undefined : page.at(-1);
     const unfinished = allBuckets(buckets).flatMap((bucket, index) => {
       const from = found[index]?.at(share - 1);
-      return from && (!end || isBefore(from, end, range.descending)) ? [{ bucket, from }] : [];
+      const place = from ? page.indexOf(from) : -1;
+      return from && place >= 0 && place < size - 1
+        ? [{ bucket, from, left: size - 1 - place }]
+        : [];
     });
     if (unfinished.length === 0) return page;
     const rest = await Promise.all(
-      unfinished.map(({ bucket, from }) =>
-        this.listBucket({ ...partition, bucket }, { ...range, from }, size - share),
+      unfinished.map(({ bucket, from, left }) =>
+        this.listBucket({ ...partition, bucket }, { ...range, from }, left),
       ),
     );
     return inOrder([...found, ...rest]);

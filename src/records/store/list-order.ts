@@ -4,7 +4,10 @@ export interface ListPosition {
   id: string;
 }
 
-/** The part of a list after `from` (or, descending, before it), up to where `endKey` begins. */
+/**
+ * The part of a list after `from` and below `endKey`; descending, before `from` and down to `endKey`, which
+ * is in it.
+ */
 export interface ListRange {
   from: ListPosition;
   endKey: string;
@@ -16,23 +19,18 @@ export interface ListedRow extends ListPosition {
 }
 
 /**
- * How many rows of a page to ask each bucket for. Records are spread by chance, so three deviations
- * above the mean are enough for 999 buckets of 1,000.
+ * How many rows of a page to ask each bucket for at first. Records are spread by chance: with three
+ * deviations above the mean and one row more, of pages of 50 one in 2,000 needs a second turn where there
+ * are 4 buckets, and one in 35 where there are 32.
  */
 export function shareOf(size: number, buckets: number): number {
   const mean = size / buckets;
-  return Math.min(size, Math.ceil(mean + 3 * Math.sqrt(mean)));
+  return Math.min(size, Math.ceil(mean + 3 * Math.sqrt(mean)) + 1);
 }
 
 export function mergeRows(found: ListedRow[][], descending: boolean): ListedRow[] {
-  const [only, ...others] = found;
-  if (only && others.length === 0) return only;
   const direction = descending ? -1 : 1;
   return found.flat().sort((a, b) => direction * comparePositions(a, b));
-}
-
-export function isBefore(a: ListPosition, b: ListPosition, descending: boolean): boolean {
-  return descending ? comparePositions(a, b) > 0 : comparePositions(a, b) < 0;
 }
 
 /** The order of the database: by the bytes of the text. */
