@@ -1,5 +1,5 @@
-// What is a second API process good for? As much as one process can do, and as much as two can, on one
-// database. npm run bench:processes
+// What is a second API process good for? What one process does on its connections, and what two do on
+// as many each, with one database. npm run bench:processes
 //
 // On a small machine the processes, the database and the load want the same cores. So it is measured
 // twice: as it comes, and with a quota of the processor for each API process that leaves the others
