@@ -22,6 +22,9 @@ const SHARES = 4;
 const SHARE_MIN = 2;
 /** As few as that are worked on at a time where the process is busy with nothing else to gain. */
 const SLOTS_MIN = 4;
+/** As long as nobody waits: what is let in before one knows what it costs is done all in one turn. */
+const SLOTS_AT_REST = 16;
+const SLOTS_STEP = 2;
 const ADJUST_MS = 100;
 /** Parts of the time in which the event loop has something to do. */
 const BUSY = 0.9;
@@ -64,7 +67,7 @@ export class Admission implements OnApplicationShutdown {
     const { concurrent, waiting } = config.get('requests', { infer: true });
     this.most = concurrent;
     this.least = Math.min(SLOTS_MIN, concurrent);
-    this.slots = concurrent;
+    this.slots = Math.min(SLOTS_AT_REST, concurrent);
     this.queue = new FairQueue({
       slots: this.slots,
       share: shareOf(this.slots),
@@ -152,8 +155,10 @@ export class Admission implements OnApplicationShutdown {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.loop);
     this.loop = now;
+    const atRest = Math.min(SLOTS_AT_REST, this.most);
     if (utilization > BUSY) this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
-    else if (utilization < EASY) this.slots = Math.min(this.most, this.slots + 2);
+    else if (this.queue.waiting === 0) this.slots += Math.sign(atRest - this.slots);
+    else if (utilization < EASY) this.slots = Math.min(this.most, this.slots + SLOTS_STEP);
     this.queue.resize(this.slots, shareOf(this.slots));
   }
 
