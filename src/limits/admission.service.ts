@@ -53,6 +53,7 @@ export class Admission implements OnApplicationShutdown {
   private readonly organizations = new Map<string, string>();
   private readonly most: number;
   private readonly least: number;
+  private readonly atRest: number;
   private slots: number;
   private turnedAway = { 429: 0, 503: 0 };
   private loop = performance.eventLoopUtilization();
@@ -67,7 +68,8 @@ export class Admission implements OnApplicationShutdown {
     const { concurrent, waiting } = config.get('requests', { infer: true });
     this.most = concurrent;
     this.least = Math.min(SLOTS_MIN, concurrent);
-    this.slots = Math.min(SLOTS_AT_REST, concurrent);
+    this.atRest = Math.min(SLOTS_AT_REST, concurrent);
+    this.slots = this.atRest;
     this.queue = new FairQueue({
       slots: this.slots,
       share: shareOf(this.slots),
@@ -155,9 +157,8 @@ export class Admission implements OnApplicationShutdown {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, this.loop);
     this.loop = now;
-    const atRest = Math.min(SLOTS_AT_REST, this.most);
     if (utilization > BUSY) this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
-    else if (this.queue.waiting === 0) this.slots += Math.sign(atRest - this.slots);
+    else if (this.queue.waiting === 0) this.slots += Math.sign(this.atRest - this.slots);
     else if (utilization < EASY) this.slots = Math.min(this.most, this.slots + SLOTS_STEP);
     this.queue.resize(this.slots, shareOf(this.slots));
   }

@@ -1,7 +1,7 @@
 import { recordTerms } from './derive';
 import type { StoredRecord } from './record';
 import type { RecordDefinition } from './record-definition';
-import { fold, queryTerms, words } from './text';
+import { endsWord, fold, queryTerms, words } from './text';
 
 /** What a record is found by, and words of its name that are too short to be looked up. */
 function wordsOf(definition: RecordDefinition, record: StoredRecord): string[] {
@@ -42,13 +42,11 @@ export function matchRank(definition: RecordDefinition, record: StoredRecord, q:
   return terms.every((term) => own.some((word) => word.startsWith(term))) ? 2 : 3;
 }
 
-const WORD_GOES_ON = /^[\p{L}\p{N}]/u;
-
 /**
  * How well a record that is found under `key` can answer a search for `terms` at best, but for one of just
  * this name: it stands under the first of its words that begin so, or under its name.
  */
 export function bestRank(key: string, terms: readonly string[]): number {
   const [term = ''] = terms;
-  return terms.length > 1 || !WORD_GOES_ON.test(key.slice(term.length)) ? 1 : 2;
+  return terms.length > 1 || endsWord(key, term.length) ? 1 : 2;
 }

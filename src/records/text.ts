@@ -24,12 +24,19 @@ export function textSortKey(text: string): string {
   return fold(text).slice(0, SORT_KEY_LENGTH).toWellFormed();
 }
 
+const BETWEEN_WORDS = /[^\p{L}\p{N}]+/u;
+
 /** The words of a text, folded: what it is found by. */
 export function words(text: string): string[] {
   return fold(text)
-    .split(/[^\p{L}\p{N}]+/u)
+    .split(BETWEEN_WORDS)
     .filter((word) => word.length > 0)
     .map((word) => word.slice(0, TERM_LENGTH).toWellFormed());
+}
+
+/** Whether a word of a folded text ends at a place. */
+export function endsWord(text: string, place: number): boolean {
+  return place >= text.length || text.slice(place).search(BETWEEN_WORDS) === 0;
 }
 
 /** The distinct terms of a record, those too short to be asked for left out. */

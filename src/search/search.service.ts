@@ -59,7 +59,7 @@ export class SearchService {
     // One more of each kind tells that it has no better ones; the key of the next one is to be known.
     const count = (at: number) => Math.min(candidates - 1, (counts[at] ?? 0) + 1);
     const kinds = await Promise.all(
-      some.map((matches, at) => this.begin(caller, matches, q, limit, count(at))),
+      some.map((matches, at) => this.begin(caller, matches, { q, terms, limit }, count(at))),
     );
     for (;;) {
       const ranked = rankAll(kinds, q);
@@ -74,13 +74,12 @@ export class SearchService {
   private async begin(
     caller: Principal,
     matches: SearchMatches,
-    q: string,
-    limit: number,
+    { q, terms, limit }: { q: string; terms: readonly string[]; limit: number },
     count: number,
   ): Promise<Kind> {
     const next = matches.keys[count];
     // Those of just this name may stand behind others that have the same word.
-    const isHidden = next !== undefined && bestRank(next, queryTerms(q)) === 1;
+    const isHidden = next !== undefined && bestRank(next, terms) === 1;
     const [named] = await Promise.all([
       isHidden ? this.records.named(caller, matches.definition, q, limit) : [],
       matches.read(count),

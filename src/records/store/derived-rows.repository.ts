@@ -147,22 +147,17 @@ export class DerivedRowsRepository {
   ): Promise<ListedRow[]> {
     const share = shareOf(size, buckets);
     const inOrder = (rows: ListedRow[][]) => mergeRows(rows, range.descending).slice(0, size);
-    const found = await Promise.all(
-      allBuckets(buckets).map((bucket) => this.listBucket({ ...partition, bucket }, range, share)),
-    );
+    const parts = allBuckets(buckets).map((bucket) => ({ ...partition, bucket }));
+    const found = await Promise.all(parts.map((part) => this.listBucket(part, range, share)));
     const page = inOrder(found);
-    const unfinished = allBuckets(buckets).flatMap((bucket, index) => {
+    const unfinished = parts.flatMap((part, index) => {
       const from = found[index]?.at(share - 1);
       const place = from ? page.indexOf(from) : -1;
-      return from && place >= 0 && place < size - 1
-        ? [{ bucket, from, left: size - 1 - place }]
-        : [];
+      return from && place >= 0 && place < size - 1 ? [{ part, from, left: size - 1 - place }] : [];
     });
     if (unfinished.length === 0) return page;
     const rest = await Promise.all(
-      unfinished.map(({ bucket, from, left }) =>
-        this.listBucket({ ...partition, bucket }, { ...range, from }, left),
-      ),
+      unfinished.map(({ part, from, left }) => this.listBucket(part, { ...range, from }, left)),
     );
     return inOrder([...found, ...rest]);
   }

@@ -34,7 +34,7 @@ export function mergeRows(found: ListedRow[][], descending: boolean): ListedRow[
 }
 
 /** The order of the database: by the bytes of the text. */
-export function comparePositions(a: ListPosition, b: ListPosition): number {
+function comparePositions(a: ListPosition, b: ListPosition): number {
   return compareText(a.sortKey, b.sortKey) || compareText(a.id, b.id);
 }
 
