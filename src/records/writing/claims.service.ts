@@ -124,6 +124,7 @@ export class ClaimsService {
         if (claim?.id !== key.id) break;
         if ((await this.reclaim(definition, key, unique, claim)) !== 'undecided') break;
         if (attempt === TIDY_ATTEMPTS) throw contended();
+        await aMoment(attempt);
       }
     }
   }
@@ -152,7 +153,7 @@ export class ClaimsService {
       if (outcome === 'released') continue;
       // The other write is under way: it will be decided in a moment.
       if (Date.now() > giveUpAt) break;
-      await sleep(10 * attempt * (0.5 + Math.random()));
+      await aMoment(attempt);
     }
     throw contended();
   }
@@ -174,6 +175,11 @@ export class ClaimsService {
     await this.values.release(key.organizationId, key.object, unique, claim.operationId);
     return 'released';
   }
+}
+
+/** For the other write to be decided in; longer each time, and not the same for all who wait. */
+function aMoment(attempt: number): Promise<void> {
+  return sleep(10 * attempt * (0.5 + Math.random()));
 }
 
 /** True for an answer that leaves no doubt: nothing was written. */

@@ -17,6 +17,8 @@ import { type WriteIntent, WriteIntentsRepository } from '../store/write-intents
 
 /** One that cannot be finished must not hold up the others. */
 const POSTPONE_MS = 600_000;
+/** The record is being written just now. */
+export const CONTENDED_MS = 60_000;
 
 /** Finishes what an intent says, whatever of it has been done. Any number of times is fine. */
 @Injectable()
@@ -48,23 +50,26 @@ export class IntentFinisher {
         } catch (error) {
           // Without the database there is nothing to be done but to try again, here.
           if (error instanceof AppError && error.status === 503) throw error;
-          // Without its detail: that has the emails and the like of people.
-          const { id, organizationId, object, recordId, kind } = intent;
-          const about = {
-            intent_id: id,
-            organization_id: organizationId,
-            object,
-            id: recordId,
-            kind,
-          };
-          this.logger.error({ err: error, ...about }, 'a write could not be finished: later again');
-          await this.intents.add(intent, new Date(Date.now() + POSTPONE_MS));
+          await this.postpone(intent, error);
         }
         await this.intents.remove(intent);
       }
       count += intents.length;
       if (intents.length === 0) return count;
     }
+  }
+
+  private async postpone(intent: WriteIntent, error: unknown): Promise<void> {
+    const { id: intentId, organizationId, object, recordId: id, kind } = intent;
+    // Without its detail: that has the emails and the like of people.
+    const about = { intent_id: intentId, organization_id: organizationId, object, id, kind };
+    const isContended = error instanceof AppError && error.code === 'CONFLICT';
+    this.logger[isContended ? 'warn' : 'error'](
+      { err: error, ...about },
+      'a write could not be finished: later again',
+    );
+    const delay = isContended ? CONTENDED_MS : POSTPONE_MS;
+    await this.intents.add(intent, new Date(Date.now() + delay));
   }
 
   private async finish(intent: WriteIntent): Promise<void> {

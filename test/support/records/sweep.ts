@@ -1,6 +1,7 @@
 import type { Client } from 'cassandra-driver';
 import type { CassandraService } from '../../../src/cassandra/cassandra.service';
 import type { AppConfig } from '../../../src/config/app-config';
+import { CONTENDED_MS } from '../../../src/records/writing/intent-finisher.service';
 import {
   SHARDS,
   WINDOW_MS,
@@ -50,14 +51,19 @@ function intentsOf(client: Client, { organizationId, ids }: Territory, postponed
 
     /** The second look of a merge is for the requests of its time: they must have ended. */
     override async remove(intent: WriteIntent): Promise<void> {
-      if (ids === undefined || intent.kind !== 'merge') await super.remove(intent);
-      else looked.add(intent.id);
+      if (ids !== undefined && intent.kind === 'merge') looked.add(intent.id);
+      if (!looked.has(intent.id)) await super.remove(intent);
     }
 
-    override async add(intent: Omit<WriteIntent, 'shard' | 'window'>, due?: Date) {
-      const whole = await super.add(intent, due);
-      if (due && 'window' in intent) postponed.push(whole);
-      return whole;
+    override async add(intent: Omit<WriteIntent, 'shard' | 'window'> | WriteIntent, due?: Date) {
+      if (!due || !('window' in intent)) return super.add(intent, due);
+      if (ids !== undefined && due.getTime() - Date.now() <= CONTENDED_MS) {
+        // Others still write the record. The sweep at the end of all comes to it again.
+        looked.add(intent.id);
+        return intent;
+      }
+      postponed.push(intent);
+      return super.add(intent, due);
     }
   };
 }

@@ -131,15 +131,17 @@ export class World {
   async sweep(faults: Fault[] = []): Promise<void> {
     await sleep(LEASE_MS + 10);
     if (faults.length > 0) await this.sweepOnce(faults);
-    await this.sweepOnce([]);
+    await this.sweepOnce();
   }
 
-  private async sweepOnce(faults: Fault[], ids?: ReadonlySet<string>): Promise<void> {
+  /** Finishes at once what can be. @returns what cannot */
+  async sweepOnce(faults: Fault[] = [], ids?: ReadonlySet<string>): Promise<string[]> {
     const cassandra = new FaultyCassandra(this.client(0), TEST_KEYSPACE, faults);
     const place = { organizationId: this.organizationId, since: this.startedAt, ids };
     const complaints = await sweepOrganization(this.client(0), cassandra, this.config, place);
     await cassandra.idle();
     this.complaints.push(...complaints);
+    return complaints;
   }
 
   private async attempt(seed: string, command: Command, replay: boolean): Promise<Attempt> {
