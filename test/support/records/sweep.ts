@@ -62,8 +62,9 @@ function intentsOf(client: Client, { organizationId, ids }: Territory, postponed
         looked.add(intent.id);
         return intent;
       }
-      postponed.push(intent);
-      return super.add(intent, due);
+      const whole = await super.add(intent, due);
+      postponed.push(whole);
+      return whole;
     }
   };
 }
