@@ -113,8 +113,17 @@ export function derive(
 }
 
 /**
+ * Whether events, newest first, tell when a record was deleted that they brought back: by that time it
+ * stood among the deleted, also in versions that it had meanwhile.
+ */
+export function tellOfDeletion(events: readonly ChangeEvent[]): boolean {
+  const turn = events.findLast(({ kind }) => kind === 'deleted' || kind === 'restored');
+  return turn?.kind !== 'restored';
+}
+
+/**
  * Every row that may have been written for a record in the versions of these events, newest first,
- * and that does not follow from it as it is.
+ * and that does not follow from it as it is. The events have to tell of deletions (`tellOfDeletion`).
  */
 export function deriveStale(
   definition: RecordDefinition,
@@ -128,14 +137,16 @@ export function deriveStale(
     return deletedRows([ALL, ...owners.map(ownerScope)], record.deletedAt ?? record.updatedAt);
   }
   const current = new Set(derive(definition, record, fields).map(rowKey));
+  const deletions = events.filter(({ kind }) => kind === 'deleted').map(({ at }) => at);
+  if (record.deletedAt) deletions.push(record.deletedAt);
   const stale: DerivedRow[] = [];
   let { data } = record;
   for (const event of events) {
     const then = { ...record, state: 'live' as const, data };
-    if (event.kind === 'deleted')
-      stale.push(...deletedRows(baseScopes(definition, then), event.at));
     // Whatever it was then: rows that never were are removed in vain.
     stale.push(...derive(definition, then, fields));
+    const scopes = baseScopes(definition, then);
+    stale.push(...deletions.flatMap((at) => deletedRows(scopes, at)));
     // Before the first version there was nothing to derive from.
     if (event.version > 1) data = undoChanges(data, event.changes);
   }

@@ -175,14 +175,25 @@ export class RecordsRepository {
     return events;
   }
 
-  /** All events down to a version, newest first. */
-  async listEventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
+  /**
+   * The events of a record down to a version, newest first, and older ones for as long as there are any
+   * and what was found is not enough.
+   */
+  async listEventsSince(
+    key: RecordKey,
+    version: number,
+    isEnough: (events: readonly ChangeEvent[]) => boolean = () => true,
+  ): Promise<ChangeEvent[]> {
     const events: ChangeEvent[] = [];
     for (let before = new Date(8.64e15); ;) {
       const page = await this.listEvents(key, before, EVENTS_AT_ONCE);
-      events.push(...page.filter((event) => event.version >= version));
+      for (const event of page) {
+        if (event.version < version && isEnough(events)) return events;
+        events.push(event);
+      }
       const last = page.at(-1);
-      if (!last || last.version <= version || page.length < EVENTS_AT_ONCE) return events;
+      if (!last || page.length < EVENTS_AT_ONCE) return events;
+      if (last.version <= version && isEnough(events)) return events;
       before = last.at;
     }
   }

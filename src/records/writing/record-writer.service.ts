@@ -6,7 +6,7 @@ import type { Field } from '../../fields/field';
 import { FieldsService } from '../../fields/fields.service';
 import { ChangeOutbox } from './change-outbox.service';
 import { ClaimsService, isRefusal } from './claims.service';
-import { derive, deriveStale, without } from '../derive';
+import { derive, deriveStale, tellOfDeletion, without } from '../derive';
 import {
   type Actor,
   changesBetween,
@@ -135,7 +135,7 @@ export class RecordWriter {
     sinceVersion: number,
   ): Promise<void> {
     const fields = await this.fieldsFor(definition, record, record.data);
-    const events = await this.eventsSince(record, sinceVersion);
+    const events = await this.records.listEventsSince(record, sinceVersion, tellOfDeletion);
     await this.outbox.note(record);
     const rows = derive(definition, record, fields);
     const stale = deriveStale(definition, record, fields, events);
