@@ -3,6 +3,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
 import { AppModule } from './app.module';
 import { configureApp } from './app.setup';
+import { EnvelopeAdapter } from './common/envelope';
 import { configWarnings, loadConfig } from './config/app-config';
 import { createLogger } from './logging/logger';
 import { DOCS_PATH } from './openapi';
@@ -16,7 +17,8 @@ async function main(): Promise<void> {
     logger.error({ err: error }, 'unhandled rejection');
   });
   for (const warning of configWarnings(config)) logger.warn(warning);
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.register(config, logger), {
+  const module = AppModule.register(config, logger);
+  const app = await NestFactory.create<NestExpressApplication>(module, new EnvelopeAdapter(), {
     bodyParser: false,
     abortOnError: false,
     // Nest tells of every module and route, and of a failed start with a stack; ours is below.

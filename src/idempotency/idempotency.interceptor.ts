@@ -8,6 +8,7 @@ import { Reflector } from '@nestjs/core';
 import type { Response } from 'express';
 import { lastValueFrom, type Observable, of } from 'rxjs';
 import { FILE_KEY } from '../common/endpoint';
+import { Envelope, enveloped } from '../common/envelope';
 import { AppError, errorEnvelope, type ErrorEnvelope } from '../common/errors';
 import type { RequestWithPrincipal } from '../common/principal';
 import { withOperation } from '../common/request-context';
@@ -51,9 +52,9 @@ export class IdempotencyInterceptor implements NestInterceptor {
     }
 
     const { attempt, replay } = begun;
-    let body: unknown;
+    let result: unknown;
     try {
-      body = await withOperation({ seed: attempt.seed, replay }, () =>
+      result = await withOperation({ seed: attempt.seed, replay }, () =>
         lastValueFrom(next.handle(), { defaultValue: undefined }),
       );
     } catch (error) {
@@ -61,6 +62,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
       await this.idempotency.finish(scope, attempt, answer);
       throw error;
     }
+    const body = enveloped(result, response);
     await this.idempotency.finish(scope, attempt, answerOf(body, response));
     return of(body);
   }
@@ -75,7 +77,7 @@ function keptHeaders(response: Response): Record<string, string> {
   return headers;
 }
 
-function answerOf(body: unknown, response: Response): Answer {
+function answerOf(body: Envelope | undefined, response: Response): Answer {
   return {
     // Nest has set the status of the route before, and the handler perhaps another one.
     status: response.statusCode,
@@ -94,11 +96,11 @@ function answerOfError(error: AppError, response: Response): Answer {
 
 /** Gives the same answer again; errors go the way of all errors. */
 function repeat({ status, headers, body }: Answer, response: Response): unknown {
-  const value = body === null ? undefined : (JSON.parse(body) as { success: true } | ErrorEnvelope);
+  const value = body === null ? undefined : (JSON.parse(body) as Envelope | ErrorEnvelope);
   if (value?.success === false) {
     const { code, message, details } = value;
     throw new AppError(code, { message, details, headers: { ...headers, ...REPLAYED_HEADERS } });
   }
   response.status(status).set({ ...headers, ...REPLAYED_HEADERS });
-  return value;
+  return value && new Envelope(value.data, value.meta);
 }

@@ -6,6 +6,7 @@ import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { AppModule } from '../../src/app.module';
 import { configureApp } from '../../src/app.setup';
+import { EnvelopeAdapter } from '../../src/common/envelope';
 import { createLogger } from '../../src/logging/logger';
 import { Api } from './api';
 import { testConfig } from './config';
@@ -43,7 +44,9 @@ export async function startApp(
     imports: [AppModule.register(config, createLogger(config.log, destination)), DiscoveryModule],
     controllers,
   }).compile();
-  const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false });
+  const app = module.createNestApplication<NestExpressApplication>(new EnvelopeAdapter(), {
+    bodyParser: false,
+  });
   configureApp(app);
   await app.listen(0, '127.0.0.1');
   const { port } = app.getHttpServer().address() as AddressInfo;
