@@ -5,6 +5,8 @@ import type { AppConfig } from '../config/app-config';
 /** Names whose values are secrets, wherever in a log object they turn up. */
 const SECRET_NAME = /passw|secret|token|authorization|cookie|api_?key|hash/i;
 const MAX_DEPTH = 8;
+/** More lines than that are written before the turn is over. */
+const TURN_BYTES = 8192;
 
 /** A copy without secrets. Log objects are small; the bounds are for what slips in. */
 export function redact(value: unknown, depth = 0): unknown {
@@ -77,5 +79,26 @@ export function createLogger(
       },
     });
   }
-  return pino(options);
+  return pino(options, standardOutput());
+}
+
+/** One write for all lines of a turn of the event loop: a line by itself is a good part of a short request. */
+function standardOutput(): pino.DestinationStream {
+  const stream = pino.destination({ sync: true, minLength: TURN_BYTES });
+  const flush = () => {
+    stream.flush();
+  };
+  process.once('exit', flush);
+  let isDue = false;
+  return {
+    write(line) {
+      stream.write(line);
+      if (isDue) return;
+      isDue = true;
+      setImmediate(() => {
+        isDue = false;
+        flush();
+      });
+    },
+  };
 }
