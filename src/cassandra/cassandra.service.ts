@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/request-context';
+import { inParallel } from '../common/in-parallel';
 import { allQueries, type Query } from './define-query';
 import { Lease } from './lease';
 import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';
@@ -34,6 +35,7 @@ export interface LwtResult {
 const OPERATION_LIMIT_MS = 15_000;
 /** Statements in one unlogged batch over several partitions. */
 const SCATTER_SIZE = 10;
+const PREPARED_AT_ONCE = 16;
 /** Attempts to settle a conditional write whose outcome is unknown. */
 const LWT_ATTEMPTS = 4;
 
@@ -121,7 +123,7 @@ export class CassandraService implements OnApplicationShutdown {
       for (let attempt = 1; ; attempt++) {
         try {
           const result = await measured(nameOf(statements), 'lwt', () =>
-            this.sendConditional(statements),
+            atEndOfTurn(() => this.sendConditional(statements)),
           );
           if (!result.applied && doubtful && (await isMine())) {
             return { applied: true, current: null };
@@ -149,11 +151,11 @@ export class CassandraService implements OnApplicationShutdown {
       };
     };
     const policy = profiles.profileManager.getDefaultLoadBalancing();
-    for (const query of allQueries()) {
-      await this.attempt(query.name, () =>
-        PrepareHandler.getPrepared(this.client, policy, query.cql, this.keyspace),
-      );
-    }
+    await inParallel(allQueries(), PREPARED_AT_ONCE, (query) =>
+      this.attempt(query.name, async () => {
+        await PrepareHandler.getPrepared(this.client, policy, query.cql, this.keyspace);
+      }),
+    );
   }
 
   /**
@@ -186,7 +188,7 @@ export class CassandraService implements OnApplicationShutdown {
     kind: StatementKind,
     work: () => Promise<T>,
   ): Promise<T> {
-    return this.attempt(statement, () => measured(statement, kind, work));
+    return this.attempt(statement, () => measured(statement, kind, () => atEndOfTurn(work)));
   }
 
   private async attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -196,6 +198,24 @@ export class CassandraService implements OnApplicationShutdown {
       throw toAppError(error, name);
     }
   }
+}
+
+let turn: Promise<void> | undefined;
+
+/**
+ * Sends what `work` sends when everybody has come as far who does in this turn of the event loop: the
+ * driver puts it all into one write then, and otherwise makes one for each of them, which costs both
+ * sides a good part of a short statement.
+ */
+async function atEndOfTurn<T>(work: () => Promise<T>): Promise<T> {
+  turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  });
+  await turn;
+  return work();
 }
 
 /** What a batch goes by in the figures: all of its names would be too many different ones. */

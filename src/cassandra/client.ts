@@ -111,10 +111,11 @@ export function createClient(config: AppConfig['cassandra'], keyspace?: string):
       ),
     },
     pooling: {
-      coreConnectionsPerHost: { [types.distance.local]: 2 },
+      // With one the statements of a turn share a write (cassandra.service.ts).
+      coreConnectionsPerHost: { [types.distance.local]: 1 },
       heartBeatInterval: 5000,
       // Requests beyond these fail at once instead of growing an invisible queue.
-      maxRequestsPerConnection: 512,
+      maxRequestsPerConnection: 1024,
     },
     socketOptions: {
       connectTimeout: 5000,
