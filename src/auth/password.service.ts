@@ -1,5 +1,9 @@
 import { extname, join } from 'node:path';
-import { Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { getRounds } from 'bcryptjs';
 import { Piscina } from 'piscina';
@@ -18,11 +22,11 @@ const PATIENCE_MS = 30_000;
 
 /** Hashes and compares passwords in a bounded pool of threads, away from the event loop. */
 @Injectable()
-export class PasswordService implements OnModuleInit, OnApplicationShutdown {
+export class PasswordService implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly cost: number;
   private readonly pool: Piscina;
   /** Of a password nobody has, at today's cost: unknown users cost what known ones do. */
-  private dummyHash = '';
+  private readonly dummyHash: Promise<string>;
   /** Waiting or active. */
   private unfinished = 0;
   private readonly unwatch: () => void;
@@ -43,10 +47,14 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
       const waiting = this.pool.queueSize;
       return { waiting, active: Math.max(0, this.unfinished - waiting) };
     });
+    this.dummyHash = this.hash(crypto.randomUUID());
+    // Where it fails the start does, below.
+    this.dummyHash.catch(() => undefined);
   }
 
-  async onModuleInit(): Promise<void> {
-    this.dummyHash = await this.hash(crypto.randomUUID());
+  /** Until then the thread starts beside everything else. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.dummyHash;
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -67,7 +75,7 @@ export class PasswordService implements OnModuleInit, OnApplicationShutdown {
     const matches = await this.run({
       kind: 'compare',
       password: hashable ? canonicalPassword(password) : '',
-      hash: hash ?? this.dummyHash,
+      hash: hash ?? (await this.dummyHash),
     });
     return hashable && hash !== undefined && matches === true;
   }
