@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { NODE_ARGS } from '../tools/node-args.mts';
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const OURS = join(PROJECT, 'dist', 'main.js');
@@ -27,8 +28,7 @@ export async function startServer(
   program = OURS,
 ): Promise<Server> {
   const port = 20_000 + Math.floor(Math.random() * 12_000);
-  // As in the Dockerfile.
-  const ownArgs = program === OURS ? ['--max-semi-space-size=8'] : [];
+  const ownArgs = program === OURS ? NODE_ARGS : [];
   const began = performance.now();
   const child = spawn(process.execPath, [...ownArgs, ...nodeArgs, program], {
     env: {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Ajv } from 'ajv';
 import { validate } from 'dockerfile-utils';
 import { parse, parseAllDocuments } from 'yaml';
+import { NODE_ARGS } from '../tools/node-args.mts';
 
 const DEPLOY = dirname(fileURLToPath(import.meta.url));
 const PROJECT = join(DEPLOY, '..');
@@ -141,4 +142,10 @@ void test('every pod of the chart is closed as far as it can be', { skip: !helm 
       assert.ok('limits' in container.resources);
     }
   }
+});
+
+void test('the image runs Node as npm start does', () => {
+  const dockerfile = readFileSync(join(PROJECT, 'Dockerfile'), 'utf8');
+  const command = /^CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]';
+  assert.deepEqual(JSON.parse(command), ['node', ...NODE_ARGS, 'dist/main.js']);
 });

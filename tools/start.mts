@@ -4,10 +4,9 @@ import { type Ending, runChild } from './child.mts';
 import { acquireCluster } from './local-cassandra/cluster.mts';
 import { PROJECT } from './local-cassandra/common.mts';
 import { listenFault } from './local-cassandra/ports.mts';
+import { NODE_ARGS } from './node-args.mts';
 import { fail, Interrupted, loadEnv, say, signalCode, untilAsked } from './terminal.mts';
 
-/** As in the Dockerfile. */
-const NODE_ARGS = ['--enable-source-maps', '--max-semi-space-size=8'];
 const SERVER = [process.execPath, ...NODE_ARGS, join(PROJECT, 'dist', 'main.js')];
 const NEST = join(PROJECT, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
 const WATCH = [process.execPath, NEST, 'start', '--watch'];
