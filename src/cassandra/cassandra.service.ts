@@ -123,7 +123,7 @@ export class CassandraService implements OnApplicationShutdown {
       for (let attempt = 1; ; attempt++) {
         try {
           const result = await measured(nameOf(statements), 'lwt', () =>
-            atEndOfTurn(() => this.sendConditional(statements)),
+            this.sendConditional(statements),
           );
           if (!result.applied && doubtful && (await isMine())) {
             return { applied: true, current: null };
@@ -188,7 +188,7 @@ export class CassandraService implements OnApplicationShutdown {
     kind: StatementKind,
     work: () => Promise<T>,
   ): Promise<T> {
-    return this.attempt(statement, () => measured(statement, kind, () => atEndOfTurn(work)));
+    return this.attempt(statement, () => measured(statement, kind, work));
   }
 
   private async attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -198,24 +198,6 @@ export class CassandraService implements OnApplicationShutdown {
       throw toAppError(error, name);
     }
   }
-}
-
-let turn: Promise<void> | undefined;
-
-/**
- * Sends what `work` sends when everybody has come as far who does in this turn of the event loop: the
- * driver puts it all into one write then, and otherwise makes one for each of them, which costs both
- * sides a good part of a short statement.
- */
-async function atEndOfTurn<T>(work: () => Promise<T>): Promise<T> {
-  turn ??= new Promise((resolve) => {
-    setImmediate(() => {
-      turn = undefined;
-      resolve();
-    });
-  });
-  await turn;
-  return work();
 }
 
 /** What a batch goes by in the figures: all of its names would be too many different ones. */

@@ -111,11 +111,10 @@ export function createClient(config: AppConfig['cassandra'], keyspace?: string):
       ),
     },
     pooling: {
-      // With one the statements of a turn share a write (cassandra.service.ts).
-      coreConnectionsPerHost: { [types.distance.local]: 1 },
+      coreConnectionsPerHost: { [types.distance.local]: 2 },
       heartBeatInterval: 5000,
       // Requests beyond these fail at once instead of growing an invisible queue.
-      maxRequestsPerConnection: 1024,
+      maxRequestsPerConnection: 512,
     },
     socketOptions: {
       connectTimeout: 5000,

@@ -38,7 +38,7 @@ function unpack({ data, options }: Answer<unknown>, response: Response): unknown
 
 /**
  * Express, with an envelope around the result of each controller. Every answer of one comes by here; an
- * interceptor for it would cost a short request a tenth of its time (docs/performance.md).
+ * interceptor for it would cost a short request some 6 % of its processor time (docs/performance.md).
  */
 export class EnvelopeAdapter extends ExpressAdapter {
   override reply(response: Response, result: unknown, status?: number): unknown {
