@@ -8,7 +8,6 @@ import { configWarnings, loadConfig } from './config/app-config';
 import { createLogger } from './logging/logger';
 import { DOCS_PATH } from './openapi';
 import { failStart } from './start-failure';
-import { releaseStartMemory } from './start-memory';
 
 async function main(): Promise<void> {
   const config = loadConfig();
@@ -28,8 +27,6 @@ async function main(): Promise<void> {
   configureApp(app).enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
   await app.init();
   app.useLogger(app.get(Logger));
-  // Before there are requests that would wait for it.
-  await releaseStartMemory();
 
   const { host, port, docs } = config.http;
   await app.listen(port, host);
