@@ -6,14 +6,11 @@ import { Page } from './page';
 /** What is sent where all went well: `{success: true, data}`, a page with its `meta`. */
 export class Envelope {
   readonly success = true;
-  readonly meta?: { limit: number; next_cursor: string | null };
 
   constructor(
     readonly data: unknown,
-    meta?: Envelope['meta'],
-  ) {
-    if (meta) this.meta = meta;
-  }
+    readonly meta?: { limit: number; next_cursor: string | null },
+  ) {}
 }
 
 /**

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, contended, validationFailed } from '../common/errors';
 import { KeyLock } from '../common/key-lock';
 import { isReplay, newId } from '../common/operation';
 import type { Page, PageQueryDto } from '../common/page';
 import type { Principal } from '../common/principal';
 import type { Field } from '../fields/field';
+import { backOff } from './back-off';
 import { duplicate } from './writing/claims.service';
 import { acceptedVersions, preconditionFailed } from './precondition';
 import {
@@ -164,7 +164,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
       const draft: Draft = { state: 'live', data, kind: 'restored' };
       const record = await this.write(caller, key, base, draft, operationId);
       if (record) return record;
-      await pause(attempt);
+      await backOff(attempt);
     }
     throw contended();
   }
@@ -203,7 +203,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
         const field =
           error instanceof AppError ? (error.details as { field?: string } | null) : null;
         if (field?.field !== unique.field) throw error;
-        await pause(attempt);
+        await backOff(attempt);
       }
     }
     throw contended();
@@ -328,7 +328,7 @@ export abstract class ObjectService<D extends RecordData = RecordData> {
         if (!draft) return base;
         const record = await this.write(caller, key, base, draft, operationId);
         if (record) return record;
-        await pause(attempt);
+        await backOff(attempt);
       }
       throw contended();
     });
@@ -364,9 +364,4 @@ function checkedId(value: unknown): string {
   if (/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(id))
     return id;
   throw validationFailed([{ field: 'id', rule: 'isUuid', message: 'id must be a UUID' }]);
-}
-
-/** Writers that collide would meet again if they paused alike. */
-async function pause(attempt: number): Promise<void> {
-  await sleep(10 * attempt * (0.5 + Math.random()));
 }

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
 import { contended } from '../../common/errors';
+import { backOff } from '../back-off';
 import { inParallel } from '../../common/in-parallel';
 import { FieldsService } from '../../fields/fields.service';
 import { Maintenance } from '../upkeep/maintenance.service';
@@ -134,7 +134,7 @@ export class RecordErasure {
         gone.push({ record, rows });
         return record;
       }
-      await sleep(10 * attempt * (0.5 + Math.random()));
+      await backOff(attempt);
     }
     throw contended();
   }

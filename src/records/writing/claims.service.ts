@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v4 as randomId } from 'uuid';
 import { AppError, contended } from '../../common/errors';
 import type { AppConfig } from '../../config/app-config';
+import { backOff } from '../back-off';
 import type { StoredRecord, UniqueValue } from '../record';
 import { hasUnique, type RecordDefinition } from '../record-definition';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
@@ -124,7 +124,7 @@ export class ClaimsService {
         if (claim?.id !== key.id) break;
         if ((await this.reclaim(definition, key, unique, claim)) !== 'undecided') break;
         if (attempt === TIDY_ATTEMPTS) throw contended();
-        await aMoment(attempt);
+        await backOff(attempt);
       }
     }
   }
@@ -153,7 +153,7 @@ export class ClaimsService {
       if (outcome === 'released') continue;
       // The other write is under way: it will be decided in a moment.
       if (Date.now() > giveUpAt) break;
-      await aMoment(attempt);
+      await backOff(attempt);
     }
     throw contended();
   }
@@ -175,11 +175,6 @@ export class ClaimsService {
     await this.values.release(key.organizationId, key.object, unique, claim.operationId);
     return 'released';
   }
-}
-
-/** For the other write to be decided in; longer each time, and not the same for all who wait. */
-function aMoment(attempt: number): Promise<void> {
-  return sleep(10 * attempt * (0.5 + Math.random()));
 }
 
 /** True for an answer that leaves no doubt: nothing was written. */

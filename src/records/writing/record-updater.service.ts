@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { v7 as timeOrderedId } from 'uuid';
 import { AppError, contended } from '../../common/errors';
+import { backOff } from '../back-off';
 import type { Actor, Draft, StoredRecord } from '../record';
 import type { RecordDefinition } from '../record-definition';
 import { RecordWriter } from './record-writer.service';
@@ -36,7 +36,7 @@ export class RecordUpdater {
       if (!draft) return base;
       const written = await this.writer.write(definition, actor, key, base, draft, operationId);
       if (written) return written;
-      await sleep(10 * attempt * (0.5 + Math.random()));
+      await backOff(attempt);
     }
     throw contended();
   }
