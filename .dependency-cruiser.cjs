@@ -87,7 +87,7 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: '\\.d\\.ts$|\\.worker\\.mts$' },
+      from: { orphan: true, pathNot: '\\.d\\.ts$' },
       to: {},
     },
   ],

@@ -40,6 +40,19 @@ export default tseslint.config(
     rules: { 'no-console': 'off' },
   },
   {
+    files: ['src/**/*.controller.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          name: '@nestjs/common',
+          importNames: ['Post', 'Put', 'Patch', 'Delete', 'All', 'RequestMapping'],
+          message: 'Routes that write take them from src/idempotency/write-routes.',
+        },
+      ],
+    },
+  },
+  {
     files: ['**/*.spec.ts', 'test/**'],
     rules: { '@typescript-eslint/unbound-method': 'off' },
   },

@@ -12,7 +12,7 @@ const swc = {
   sourceMaps: 'inline',
 };
 const esm =
-  '@nestjs|file-type|strtok3|token-types|uint8array-extras|@tokenizer|@borewit|uuid|@seriousme|@opentelemetry';
+  '@nestjs|file-type|strtok3|token-types|uint8array-extras|@tokenizer|@borewit|uuid|p-limit|yocto-queue|@seriousme|@opentelemetry';
 
 const project = (name, extra) => ({
   displayName: name,

@@ -1,3 +1,4 @@
+import './source-maps';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { Logger } from 'nestjs-pino';
@@ -5,12 +6,14 @@ import { AppModule } from './app.module';
 import { configureApp } from './app.setup';
 import { EnvelopeAdapter } from './common/envelope';
 import { configWarnings, loadConfig } from './config/app-config';
+import { sizeThreadPool } from './config/thread-pool';
 import { createLogger } from './logging/logger';
 import { DOCS_PATH } from './openapi';
 import { failStart } from './start-failure';
 
 async function main(): Promise<void> {
   const config = loadConfig();
+  sizeThreadPool(config.passwords.threads);
   const logger = createLogger(config.log);
   // The driver has let one slip on a reconnect before; a request must not end the process.
   process.on('unhandledRejection', (error) => {

@@ -1,7 +1,8 @@
-import { Body, Controller, Post } from '@nestjs/common';
+import { Body, Controller } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, CallerIfAny, type Principal } from '../common/principal';
+import { Post } from '../idempotency/write-routes';
 import {
   ChangePasswordDto,
   ForgotPasswordDto,

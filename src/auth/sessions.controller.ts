@@ -1,7 +1,8 @@
-import { Controller, Delete, Get, Param } from '@nestjs/common';
+import { Controller, Get, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Delete } from '../idempotency/write-routes';
 import { SessionDto, SessionIdDto, toSessionDto } from './auth.dto';
 import { SessionsService } from './sessions.service';
 

@@ -18,8 +18,9 @@ import { migrate, verifySchema } from './migrator';
         const log = (message: string) => {
           logger.info({ context: 'Cassandra' }, message);
         };
-        await (config.migrateOnStart ? migrate : verifySchema)(config, log);
+        if (config.migrateOnStart) await migrate(config, log);
         const client = await connect(config, config.keyspace, log);
+        if (!config.migrateOnStart) await verifySchema(client);
         client.on('log', (level: string, source: string, message: string) => {
           if (level === 'error' || level === 'warning') {
             logger.warn({ context: 'CassandraDriver', source }, message);

@@ -210,8 +210,9 @@ export async function migrationStatus(
 }
 
 /** For servers that must not migrate: @throws StartupError unless everything is applied. */
-export async function verifySchema(config: AppConfig['cassandra'], log: Log): Promise<void> {
-  const missing = (await migrationStatus(config, log)).filter((one) => one.state !== 'done');
+export async function verifySchema(client: Client): Promise<void> {
+  const status = compare(readMigrations(), await readHistory(client));
+  const missing = status.filter((one) => one.state !== 'done');
   if (missing.length > 0) {
     throw new StartupError(
       `The database lacks ${String(missing.length)} migration(s). Apply them with: npm run migrate`,

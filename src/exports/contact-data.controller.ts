@@ -1,8 +1,9 @@
-import { Body, Controller, Get, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, Param, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Post } from '../idempotency/write-routes';
 import { RecordIdDto } from '../records/record.dto';
 import { ContactDataDto, EraseContactDto, ErasureProofDto } from './contact-data.dto';
 import { ContactData } from './contact-data.service';

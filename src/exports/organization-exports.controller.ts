@@ -1,8 +1,9 @@
-import { Controller, Post, Res } from '@nestjs/common';
+import { Controller, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Response } from 'express';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Post } from '../idempotency/write-routes';
 import { OrganizationExports } from './organization-exports.service';
 
 @ApiTags('Organization')

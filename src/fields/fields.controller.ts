@@ -1,7 +1,8 @@
-import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Patch, Post } from '../idempotency/write-routes';
 import {
   ChangeFieldDto,
   CreateFieldDto,

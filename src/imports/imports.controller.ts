@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { Answer } from '../common/answer';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Post } from '../idempotency/write-routes';
 import { JobDto, JobIdDto, toJobDto } from '../jobs/jobs.dto';
 import { errorReport } from './error-report';
 import { AcceptedImportDto, ImportDto, ImportFormDto, toImportDto } from './imports.dto';

@@ -10,7 +10,7 @@ import { addressGroup } from './address';
 import { limitHeaders } from './limit';
 
 /** The latest ones. Whoever is forgotten has a full bucket again. */
-const REMEMBERED = 100_000;
+const REMEMBERED = 50_000;
 
 /**
  * Keeps one party from taking all of a process: an organization, an API key, or an address that

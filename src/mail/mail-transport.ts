@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createTransport } from 'nodemailer';
 import type { AppConfig } from '../config/app-config';
 import type { Mail } from './mail';
 
@@ -10,14 +9,22 @@ export type MailTransport = (id: string, mail: Mail & { to: string }) => Promise
 /** Longer than a working mail server takes, short enough to get on with the next. */
 const TIMEOUT_MS = 15_000;
 
-function smtpTransport(url: string, from: string): MailTransport {
-  const transport = createTransport({
+/** The package is loaded here and nowhere else: where no mail server is named it is not even read. */
+async function openSmtp(url: string) {
+  const { createTransport } = await import('nodemailer');
+  return createTransport({
     url,
     connectionTimeout: TIMEOUT_MS,
     greetingTimeout: TIMEOUT_MS,
     socketTimeout: TIMEOUT_MS,
   });
+}
+
+function smtpTransport(url: string, from: string): MailTransport {
+  // At the start, which a package may hold up, and not at the first message.
+  const opened = openSmtp(url);
   return async (id, mail) => {
+    const transport = await opened;
     // The id makes a repeat after a lost answer recognisable to the receiving side.
     await transport.sendMail({ from, ...mail, messageId: `<${id}@crm>` });
   };

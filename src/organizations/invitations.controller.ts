@@ -1,7 +1,8 @@
-import { Body, Controller, Delete, Get, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, Param } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Post } from '../idempotency/write-routes';
 import { InvitationDto, InvitationIdDto, InviteDto, toInvitationDto } from './invitations.dto';
 import { InvitationsService } from './invitations.service';
 

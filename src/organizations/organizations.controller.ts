@@ -1,7 +1,8 @@
-import { Body, Controller, Delete, Get, Patch } from '@nestjs/common';
+import { Body, Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Patch } from '../idempotency/write-routes';
 import {
   ChangeOrganizationDto,
   EraseOrganizationDto,

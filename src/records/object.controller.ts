@@ -1,21 +1,10 @@
-import {
-  Body,
-  Delete,
-  Get,
-  Headers,
-  Inject,
-  Param,
-  Patch,
-  Post,
-  Put,
-  Query,
-  type Type,
-} from '@nestjs/common';
+import { Body, Get, Headers, Inject, Param, Query, type Type } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import { Answer } from '../common/answer';
 import { Endpoint } from '../common/endpoint';
 import { type Page, PageQueryDto } from '../common/page';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Patch, Post, Put } from '../idempotency/write-routes';
 import type { ObjectService } from './object.service';
 import type { Body as RecordBody } from './record-input.service';
 import { etagOf, isUnchanged } from './precondition';

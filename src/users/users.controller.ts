@@ -1,8 +1,9 @@
-import { Body, Controller, Delete, Get, Param, Patch, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/endpoint';
 import { Page, PageQueryDto } from '../common/page';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Patch } from '../idempotency/write-routes';
 import { ChangeMeDto, ChangeUserDto, toUserDto, UserDto, UserIdDto } from './users.dto';
 import { UsersService } from './users.service';
 

@@ -1,9 +1,10 @@
-import { Body, Controller, Delete, Get, Headers, Param, Patch, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Headers, Param, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Answer } from '../common/answer';
 import { Endpoint } from '../common/endpoint';
 import { type Page, PageQueryDto } from '../common/page';
 import { Caller, type Principal } from '../common/principal';
+import { Delete, Patch, Post } from '../idempotency/write-routes';
 import { etagOf } from '../records/precondition';
 import { IF_MATCH } from '../records/record-docs';
 import {

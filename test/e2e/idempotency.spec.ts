@@ -7,6 +7,7 @@ import { createDocument } from '../../src/openapi';
 import { type Account, countStatuses, type Method, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
+import { fillPath } from '../support/paths';
 import { probe, ProbeController, replayed, type Sent, sendTo } from '../support/probe';
 
 const essence = ({ status, text }: Response) => ({ status, text });
@@ -375,6 +376,21 @@ describe('A write with an Idempotency-Key', () => {
       expect([name, header, /IDEMPOTENCY_IN_PROGRESS.*IDEMPOTENCY_KEY_REUSED/.test(codes)]).toEqual(
         [name, expected, expected],
       );
+    }
+  });
+
+  it('counts wherever it is documented', async () => {
+    const { paths } = createDocument(server.app);
+    const routes = Object.entries(paths).flatMap(([path, item]) =>
+      Object.entries(item as Record<string, { parameters?: { name: string }[] }>)
+        .filter(([, { parameters }]) => parameters?.some(({ name }) => name === 'Idempotency-Key'))
+        .map(([method]) => [method as Method, fillPath(path)] as const),
+    );
+    expect(routes.length).toBeGreaterThan(40);
+    for (const [method, path] of routes) {
+      const { status, body } = await send(method, path, { key: 'x'.repeat(300) });
+      const [fault] = (body as { details: { field: string }[] }).details;
+      expect([method, path, status, fault?.field]).toEqual([method, path, 400, 'Idempotency-Key']);
     }
   });
 });

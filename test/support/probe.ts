@@ -1,9 +1,10 @@
-import { Controller, Get, Post, Res } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import type { Client } from 'cassandra-driver';
 import type { Response as ExpressResponse } from 'express';
 import supertest, { type Response } from 'supertest';
 import { Endpoint } from '../../src/common/endpoint';
 import { isReplay, newId } from '../../src/common/operation';
+import { Post } from '../../src/idempotency/write-routes';
 import type { Method } from './api';
 import { rememberSecrets } from './run-log';
 
