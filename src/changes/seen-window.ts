@@ -9,8 +9,8 @@ export type OutboxRow = Awaited<ReturnType<ChangeOutbox['list']>>['rows'][number
  * over, it has nothing new while that number is the same.
  */
 export class SeenWindow {
-  /** How many rows it had when all of them were in the log; undefined before that. */
-  count: number | undefined;
+  /** How many rows it had when all of them were in the log. */
+  count = 0;
   private readonly rows = new Set<string>();
 
   constructor(readonly start: Date) {}

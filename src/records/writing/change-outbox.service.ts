@@ -39,9 +39,12 @@ export class ChangeOutbox {
     return this.outbox.list(shard, window, after);
   }
 
-  /** How many rows a window has: until it is cleared there are never fewer than before. */
-  count(shard: number, window: Date): Promise<number> {
-    return this.outbox.count(shard, window);
+  /**
+   * How many rows windows have, by their start (epoch ms): those that have any. Until a window is
+   * cleared it never has fewer than before.
+   */
+  counts(shard: number, windows: readonly Date[]): Promise<Map<number, number>> {
+    return this.outbox.counts(shard, windows);
   }
 
   /** Forgets a window that is over, and in the log. */
