@@ -388,9 +388,14 @@ describe('A write with an Idempotency-Key', () => {
     );
     expect(routes.length).toBeGreaterThan(40);
     for (const [method, path] of routes) {
-      const { status, body } = await send(method, path, { key: 'x'.repeat(300) });
-      const [fault] = (body as { details: { field: string }[] }).details;
-      expect([method, path, status, fault?.field]).toEqual([method, path, 400, 'Idempotency-Key']);
+      const response = await send(method, path, { key: 'x'.repeat(300) });
+      const [fault] = (response.body as { details: { field: string }[] }).details;
+      expect([method, path, response.status, fault?.field]).toEqual([
+        method,
+        path,
+        400,
+        'Idempotency-Key',
+      ]);
     }
   });
 });

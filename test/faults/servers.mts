@@ -23,6 +23,7 @@ export function environment(variables: Variables): Variables {
     HOST: '127.0.0.1',
     MIGRATE_ON_START: 'off',
     RATE_LIMITS: 'off',
+    DOCS: 'off',
     BCRYPT_COST: '4',
     JWT_SECRET: SECRET,
     LOG_LEVEL: 'warn',
