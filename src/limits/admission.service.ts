@@ -10,13 +10,13 @@ import { currentRequest } from '../common/request-context';
 import { requestIdOf } from '../common/request-id';
 import type { AppConfig } from '../config/app-config';
 import { admission, requestsShed } from '../telemetry/metrics';
-import { FairQueue } from './fair-queue';
+import { FairQueue, type Room } from './fair-queue';
 import { GeneralLimit, partyOf } from './general-limit.service';
 
 /** Who waits longer than that has long been sent again by its client, or by the proxy before us. */
 const PATIENCE_MS = 1000;
 const RETRY_AFTER_SECONDS = 1;
-/** One party never has more than this part of what is worked on: others come first when they come. */
+/** While others come, too, one party has such a part of what is worked on; alone it leaves that free. */
 const SHARES = 4;
 /** But one that takes long does not keep its organization from everything else. */
 const SHARE_MIN = 2;
@@ -29,6 +29,9 @@ const ADJUST_MS = 100;
 /** Parts of the time in which the event loop has something to do. */
 const BUSY = 0.9;
 const EASY = 0.75;
+/** How long a turn of the loop may take: whoever comes waits for one, probes too. */
+const TURN_MAX_MS = 8;
+const TURN_EASY_MS = 2;
 /** Credentials whose organization is remembered: the latest ones. */
 const REMEMBERED = 10_000;
 const TELL_EVERY_MS = 1000;
@@ -57,6 +60,7 @@ export class Admission implements OnApplicationShutdown {
   private slots: number;
   private turnedAway = { 429: 0, 503: 0 };
   private loop = performance.eventLoopUtilization();
+  private turns = performance.nodeTiming.uvMetricsInfo.loopCount;
   private readonly timer: NodeJS.Timeout;
   private readonly unwatch: () => void;
 
@@ -71,8 +75,7 @@ export class Admission implements OnApplicationShutdown {
     this.atRest = Math.min(SLOTS_AT_REST, concurrent);
     this.slots = this.atRest;
     this.queue = new FairQueue({
-      slots: this.slots,
-      share: shareOf(this.slots),
+      ...roomOf(this.slots),
       places: waiting,
       patienceMs: PATIENCE_MS,
     });
@@ -155,12 +158,20 @@ export class Admission implements OnApplicationShutdown {
 
   private adjust(): void {
     const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, this.loop);
+    const { utilization, active } = performance.eventLoopUtilization(now, this.loop);
+    const turns = performance.nodeTiming.uvMetricsInfo.loopCount;
+    const turnMs = active / Math.max(1, turns - this.turns);
     this.loop = now;
-    if (utilization > BUSY) this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
-    else if (this.queue.waiting === 0) this.slots += Math.sign(this.atRest - this.slots);
-    else if (utilization < EASY) this.slots = Math.min(this.most, this.slots + SLOTS_STEP);
-    this.queue.resize(this.slots, shareOf(this.slots));
+    this.turns = turns;
+    if (utilization > BUSY && turnMs > TURN_MAX_MS) {
+      this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
+    } else if (this.queue.waiting === 0) this.slots += Math.sign(this.atRest - this.slots);
+    else {
+      // What is done in the same turn is cheaper, as long as turns are short.
+      const room = utilization < EASY ? this.most : turnMs < TURN_EASY_MS ? this.atRest : 0;
+      if (this.slots < room) this.slots = Math.min(room, this.slots + SLOTS_STEP);
+    }
+    this.queue.resize(roomOf(this.slots));
   }
 
   /** Decides about a request, once, and remembers for whom. */
@@ -201,8 +212,10 @@ export class Admission implements OnApplicationShutdown {
   }
 }
 
-function shareOf(slots: number): number {
-  return Math.max(SHARE_MIN, Math.ceil(slots / SHARES));
+/** How many run at a time, and how many of one party. */
+function roomOf(slots: number): Room {
+  const share = Math.max(SHARE_MIN, Math.ceil(slots / SHARES));
+  return { slots, share, alone: Math.max(share, slots - share) };
 }
 
 const OVERLOADED = unavailable(RETRY_AFTER_SECONDS, {

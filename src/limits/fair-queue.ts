@@ -1,3 +1,6 @@
+/** So long after the last time that another party came, one counts as alone. */
+const ALONE_AFTER_MS = 5000;
+
 /** What one party has running, and what of it waits, oldest first. */
 interface Party {
   running: number;
@@ -15,25 +18,34 @@ interface Ticket {
   refuse: () => void;
 }
 
+export interface Room {
+  /** How many run at a time. */
+  slots: number;
+  /** How many of one party while others come, too. */
+  share: number;
+  /** How many of one that is alone. */
+  alone: number;
+}
+
 /**
  * Lets so many run at a time, and some more wait for a while. When one has ended, the party that has
  * the fewest running is next; when there is no place left to wait, the party with the most waiting
  * loses its latest. So a party that asks for more than its share takes it from itself.
  *
- * No party has more than `share` running, be there room or not: whoever comes then would find all of
- * them before him, in the process and in the database.
+ * While others come, too, no party has more than `share` running, be there room or not: whoever comes
+ * then would find all of them before him, in the process and in the database. One that has been alone
+ * for a while may have more, and leaves some room for who comes next.
  */
 export class FairQueue {
   private readonly parties = new Map<string, Party>();
   private readonly count = { running: 0, waiting: 0 };
   private arrivals = 0;
+  /** Who came last, and when the last one of another party did. */
+  private latest = { name: '', at: -Infinity };
+  private otherCameAt = -Infinity;
 
   constructor(
-    private readonly limits: {
-      /** How many run at a time. */
-      slots: number;
-      /** How many of one party. */
-      share: number;
+    private readonly limits: Room & {
       /** How many may wait. */
       places: number;
       /** How long one waits before it is refused. */
@@ -42,8 +54,8 @@ export class FairQueue {
   ) {}
 
   /** Changes how many run at a time. What runs already is left to end. */
-  resize(slots: number, share: number): void {
-    Object.assign(this.limits, { slots, share });
+  resize(room: Room): void {
+    Object.assign(this.limits, room);
     this.startNext();
   }
 
@@ -66,6 +78,8 @@ export class FairQueue {
    * @returns to be called when the work has ended, or when nobody waits for it any more
    */
   enter(name: string, start: () => void, refuse: () => void): () => void {
+    if (name !== this.latest.name) this.otherCameAt = this.latest.at;
+    this.latest = { name, at: performance.now() };
     if (this.isFullFor(name)) {
       refuse();
       return () => undefined;
@@ -93,8 +107,14 @@ export class FairQueue {
 
   /** Whether it could run at once: nobody waits who could, too. */
   private hasRoomFor(name: string): boolean {
-    const { slots, share } = this.limits;
-    return this.count.running < slots && (this.parties.get(name)?.running ?? 0) < share;
+    const running = this.parties.get(name)?.running ?? 0;
+    return this.count.running < this.limits.slots && running < this.mostOf(name);
+  }
+
+  private mostOf(name: string): number {
+    const othersCameAt = name === this.latest.name ? this.otherCameAt : this.latest.at;
+    const isAlone = performance.now() - othersCameAt > ALONE_AFTER_MS;
+    return isAlone ? this.limits.alone : this.limits.share;
   }
 
   // Behind a method: the compiler does not see that startNext may have changed it.
@@ -136,9 +156,9 @@ export class FairQueue {
   /** The oldest of the party that has the fewest running, if any has its share not full. */
   private next(): Ticket | undefined {
     let best: Ticket | undefined;
-    for (const { running, waiting } of this.parties.values()) {
+    for (const [name, { running, waiting }] of this.parties) {
       const [head] = waiting;
-      if (!head || running >= this.limits.share) continue;
+      if (!head || running >= this.mostOf(name)) continue;
       if (best && running > best.party.running) continue;
       if (!best || running < best.party.running || head.number < best.number) best = head;
     }
