@@ -101,16 +101,26 @@ class ShardSequencer extends BackgroundWorker {
     }
   }
 
-  /** Those that have something new: mostly none of them, which one statement tells. */
+  /**
+   * Those that may have something new. Mostly none has anything at all, which one statement tells; the
+   * latest has, if it has anything.
+   */
   private async changed(windows: readonly SeenWindow[]): Promise<SeenWindow[]> {
     const starts = windows.map(({ start }) => start);
-    const counts = await this.outbox.counts(this.shard, starts);
+    const filled = await this.outbox.filled(this.shard, starts);
     const latest = Date.now() - OUTBOX_WINDOW_MS;
-    return windows.filter((window) => {
-      const isChanged = window.count !== (counts.get(window.start.getTime()) ?? 0);
-      if (!isChanged && window.start.getTime() <= latest) window.forgetRows();
-      return isChanged;
-    });
+    const changed = await Promise.all(
+      windows.map(async (window) => {
+        const start = window.start.getTime();
+        if (!filled.has(start)) return [];
+        if (window.count === 0 || start > latest) return [window];
+        const count = await this.outbox.count(this.shard, window.start);
+        if (count !== window.count) return [window];
+        window.forgetRows();
+        return [];
+      }),
+    );
+    return changed.flat();
   }
 
   private seenOf(start: Date): SeenWindow {

@@ -17,7 +17,8 @@ const WITHOUT_ORGANIZATION = [
   'attempts.remove',
   // Read by the sequencer, which works for all of them.
   'change_outbox.clear',
-  'change_outbox.counts',
+  'change_outbox.count',
+  'change_outbox.filled',
   'change_outbox.insert',
   'change_outbox.list',
   'erasures.add',

@@ -36,10 +36,13 @@ const list = defineQuery<Row>(
    AND (organization_id, object, record_id, version) >
      (:after_organization_id, :after_object, :after_id, :after_version) LIMIT :size`,
 );
-const counts = defineQuery<{ window: Date; rows: { toString(): string } }>(
-  'change_outbox.counts',
-  `SELECT window, count(*) AS rows FROM change_outbox WHERE shard = :shard AND window IN :windows
-   GROUP BY shard, window`,
+const filled = defineQuery<{ window: Date }>(
+  'change_outbox.filled',
+  `SELECT window FROM change_outbox WHERE shard = :shard AND window IN :windows PER PARTITION LIMIT 1`,
+);
+const count = defineQuery<{ rows: { toString(): string } }>(
+  'change_outbox.count',
+  `SELECT count(*) AS rows FROM change_outbox WHERE ${WINDOW}`,
 );
 const clear = defineQuery('change_outbox.clear', `DELETE FROM change_outbox WHERE ${WINDOW}`);
 
@@ -77,10 +80,16 @@ export class ChangeOutboxRepository {
     return { rows: rows.map(toRow), more: rows.length === PAGE };
   }
 
-  /** How many rows windows have, by their start (epoch ms): those that have any. */
-  async counts(shard: number, windows: readonly Date[]): Promise<Map<number, number>> {
-    const rows = await this.cassandra.run(counts, { shard, windows });
-    return new Map(rows.map((row) => [row.window.getTime(), Number(row.rows.toString())]));
+  /** The starts (epoch ms) of those windows that have any rows. */
+  async filled(shard: number, windows: readonly Date[]): Promise<Set<number>> {
+    const rows = await this.cassandra.run(filled, { shard, windows });
+    return new Set(rows.map(({ window }) => window.getTime()));
+  }
+
+  /** How many rows a window has. */
+  async count(shard: number, window: Date): Promise<number> {
+    const row = await this.cassandra.first(count, { shard, window });
+    return Number(row?.rows.toString() ?? 0);
   }
 
   /** Deletes a window to which nothing comes any more. */

@@ -39,12 +39,14 @@ export class ChangeOutbox {
     return this.outbox.list(shard, window, after);
   }
 
-  /**
-   * How many rows windows have, by their start (epoch ms): those that have any. Until a window is
-   * cleared it never has fewer than before.
-   */
-  counts(shard: number, windows: readonly Date[]): Promise<Map<number, number>> {
-    return this.outbox.counts(shard, windows);
+  /** The starts (epoch ms) of those windows that have any rows. */
+  filled(shard: number, windows: readonly Date[]): Promise<Set<number>> {
+    return this.outbox.filled(shard, windows);
+  }
+
+  /** How many rows a window has: until it is cleared there are never fewer than before. */
+  count(shard: number, window: Date): Promise<number> {
+    return this.outbox.count(shard, window);
   }
 
   /** Forgets a window that is over, and in the log. */
