@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'cassandra-driver';
 import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import {
   ChangeOutboxRepository,
   type OutboxRow,
@@ -10,10 +8,11 @@ import {
 import { OUTBOX_WINDOW_MS, outboxShardOf } from '../../src/records/writing/outbox-windows';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
+import { ownKeyspace } from '../support/own-keyspace';
 import { Crm, inParallel } from '../support/records';
 
 /** A keyspace of its own: nobody else must sequence what this test leaves. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const STOPPED_MS = 15 * 60_000;
 const CHANGES = 60;
 
@@ -72,7 +71,6 @@ describe('The sequencers, after all of them have been stopped for long', () => {
   };
 
   beforeAll(async () => {
-    await migrate(cassandra, () => undefined);
     client = await connect(cassandra, keyspace, () => undefined);
     server = await startApp({ ...environment, WORKERS: 'off' });
     crm = new Crm(server.url, await server.api.newAdmin());
@@ -84,8 +82,6 @@ describe('The sequencers, after all of them have been stopped for long', () => {
   }, 180_000);
   afterAll(async () => {
     await server?.close();
-    const ddl = { executionProfile: 'ddl' };
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
     await client.shutdown();
   }, 60_000);
 

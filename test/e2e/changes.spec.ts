@@ -1,14 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'cassandra-driver';
-import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import { ChangeSequencer } from '../../src/changes/change-sequencer.service';
 import { WAITERS_OF_ORGANIZATION } from '../../src/changes/change-waiters.service';
 import { startApp, type TestApp } from '../support/app';
 import { type FollowedChange, rebuild, sequenceSince } from '../support/changes';
-import { TEST_KEYSPACE, testConfig } from '../support/config';
+import { TEST_KEYSPACE } from '../support/config';
 import { expectError } from '../support/envelope';
+import { ownKeyspace } from '../support/own-keyspace';
 import { Crm, inParallel } from '../support/records';
 import { connectWriters } from '../support/records/world';
 
@@ -228,15 +226,8 @@ describe('The change feed', () => {
 
 describe('The sequencers of a server', () => {
   // A keyspace of its own: where other tests kill servers, their leases have to run out first.
-  const keyspace = `test_${randomBytes(6).toString('hex')}`;
+  const keyspace = ownKeyspace();
   const environment = { CASSANDRA_KEYSPACE: keyspace, WORKERS: 'on' };
-  const { cassandra } = testConfig(environment);
-  beforeAll(() => migrate(cassandra, () => undefined));
-  afterAll(async () => {
-    const client = await connect(cassandra, undefined, () => undefined);
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
-    await client.shutdown();
-  });
 
   it('tell of a change within seconds, and end with those who wait', async () => {
     const server = await startApp(environment);

@@ -1,23 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'supertest';
-import { migrate } from '../../src/cassandra/migrator';
 import { connect } from '../../src/cassandra/connect';
 import { InvitationsRepository } from '../../src/organizations/invitations.repository';
 import { type Account, Api, countStatuses, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
+import { ownKeyspace } from '../support/own-keyspace';
 import { startServer } from '../support/process';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
 
-/** Creating and dropping takes longer than the statements of a request may. */
-const ddl = { executionProfile: 'ddl' };
-
 /** A keyspace of its own: mail is sent by one process of all that share a keyspace. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const environment = { CASSANDRA_KEYSPACE: keyspace, WORKERS: 'on' };
 
 describe('What goes by mail', () => {
@@ -25,16 +21,12 @@ describe('What goes by mail', () => {
   let mailbox: Mailbox;
   let admin: Account;
   beforeAll(async () => {
-    await migrate(testConfig(environment).cassandra, () => undefined);
     mailbox = await startMailbox();
     server = await startApp({ ...environment, SMTP_URL: mailbox.url, CLAIM_LEASE: '1' });
   });
   afterAll(async () => {
     await server.close();
     await mailbox.close();
-    const client = await connect(testConfig(environment).cassandra, undefined, () => undefined);
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
-    await client.shutdown();
   });
   beforeEach(async () => {
     admin = await server.api.newAdmin();

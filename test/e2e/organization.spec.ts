@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'cassandra-driver';
 import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import { OrganizationDataRepository } from '../../src/organizations/organization-data.repository';
 import { OrganizationsService } from '../../src/organizations/organizations.service';
 import { type Account, newEmail, newPassword } from '../support/api';
@@ -11,13 +9,11 @@ import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
 import { Importer } from '../support/imports';
 import { type Mailbox, startMailbox, tokenIn } from '../support/mailbox';
+import { ownKeyspace } from '../support/own-keyspace';
 import { runProgram } from '../support/process';
 
-/** Creating and dropping takes longer than the statements of a request may. */
-const ddl = { executionProfile: 'ddl' };
-
 /** A keyspace of its own: erasure is done by one process of all that share a keyspace. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const environment = {
   CASSANDRA_KEYSPACE: keyspace,
   WORKERS: 'on',
@@ -42,7 +38,6 @@ describe('The organization', () => {
   let mailbox: Mailbox;
   beforeAll(async () => {
     const { cassandra } = testConfig(environment);
-    await migrate(cassandra, () => undefined);
     client = await connect(cassandra, keyspace, () => undefined);
     mailbox = await startMailbox();
     server = await startApp({ ...environment, SMTP_URL: mailbox.url });
@@ -50,7 +45,6 @@ describe('The organization', () => {
   afterAll(async () => {
     await server.close();
     await mailbox.close();
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], ddl);
     await client.shutdown();
   });
   beforeEach(async () => {

@@ -1,15 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import { Api } from '../support/api';
-import { TEST_SECRET, testConfig } from '../support/config';
+import { TEST_SECRET } from '../support/config';
+import { ownKeyspace } from '../support/own-keyspace';
 import { startServer } from '../support/process';
 import { Crm, inParallel } from '../support/records';
 import { Receiver } from '../support/webhooks';
 
 /** A keyspace of its own: whoever shares one may send instead of those that this test starts. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const VERSIONS = [1, 2, 3, 4];
 
 describe('Webhooks, while the processes that send come and go', () => {
@@ -19,13 +17,6 @@ describe('Webhooks, while the processes that send come and go', () => {
     WEBHOOKS_ALLOW_PRIVATE: 'on',
     WEBHOOK_RETRY: '1s',
   };
-  const { cassandra } = testConfig({ CASSANDRA_KEYSPACE: keyspace });
-  beforeAll(() => migrate(cassandra, () => undefined), 120_000);
-  afterAll(async () => {
-    const client = await connect(cassandra, undefined, () => undefined);
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
-    await client.shutdown();
-  }, 60_000);
   const startWorker = () => startServer({ ...environment, WORKERS: 'on' });
 
   it('miss nothing where nobody works for a while, nor where a worker is killed', async () => {

@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import { ChangeReader } from '../../src/changes/change-reader.service';
 import { ChangeSequencer } from '../../src/changes/change-sequencer.service';
 import { DeliveriesRepository } from '../../src/webhooks/deliveries.repository';
@@ -12,17 +9,16 @@ import { WebhookSender } from '../../src/webhooks/webhook-sender';
 import { WebhooksService } from '../../src/webhooks/webhooks.service';
 import { startApp, type TestApp } from '../support/app';
 import { sequenceSince } from '../support/changes';
-import { testConfig } from '../support/config';
+import { ownKeyspace } from '../support/own-keyspace';
 import { Crm } from '../support/records';
 import { Receiver } from '../support/webhooks';
 
 /** A keyspace of its own: nobody else must send for these webhooks. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const GIVE_UP_MS = 4000;
 
 describe('What sends for a webhook, one process after the other', () => {
   const environment = { CASSANDRA_KEYSPACE: keyspace, WEBHOOKS_ALLOW_PRIVATE: 'on' };
-  const { cassandra } = testConfig(environment);
   const sender = new WebhookSender(true);
   let server: TestApp;
   let crm: Crm;
@@ -31,15 +27,11 @@ describe('What sends for a webhook, one process after the other', () => {
   let startedAt: Date;
 
   beforeAll(async () => {
-    await migrate(cassandra, () => undefined);
     server = await startApp({ ...environment, WORKERS: 'off' });
   }, 120_000);
   afterAll(async () => {
     sender.close();
     await server.close();
-    const client = await connect(cassandra, undefined, () => undefined);
-    await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
-    await client.shutdown();
   }, 60_000);
   beforeEach(async () => {
     startedAt = new Date();

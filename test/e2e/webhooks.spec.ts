@@ -1,13 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
-import { connect } from '../../src/cassandra/connect';
-import { migrate } from '../../src/cassandra/migrator';
 import { publicLookup } from '../../src/webhooks/addresses';
 import { WebhookSender } from '../../src/webhooks/webhook-sender';
 import { startApp, type TestApp } from '../support/app';
-import { testConfig } from '../support/config';
 import { expectError } from '../support/envelope';
+import { ownKeyspace } from '../support/own-keyspace';
 import { Crm, dataOf, inParallel } from '../support/records';
 import { Receiver, type Received } from '../support/webhooks';
 
@@ -28,21 +25,13 @@ function isSignedWith(secret: string, { headers, body }: Received, timestamp?: s
 }
 
 /** A keyspace of its own: whoever shares one may send instead, and give up later. */
-const keyspace = `test_${randomBytes(6).toString('hex')}`;
+const keyspace = ownKeyspace();
 const environment = {
   CASSANDRA_KEYSPACE: keyspace,
   WORKERS: 'on',
   WEBHOOKS_ALLOW_PRIVATE: 'on',
   WEBHOOK_RETRY: '1s',
 };
-
-const { cassandra } = testConfig(environment);
-beforeAll(() => migrate(cassandra, () => undefined), 120_000);
-afterAll(async () => {
-  const client = await connect(cassandra, undefined, () => undefined);
-  await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
-  await client.shutdown();
-});
 
 let server: TestApp;
 let crm: Crm;

@@ -1,22 +1,21 @@
-import { randomBytes } from 'node:crypto';
 import type { Client } from 'cassandra-driver';
 import { connect } from '../../src/cassandra/connect';
 import { type Migration, readMigrations } from '../../src/cassandra/migration-files';
 import { migrate, migrationStatus } from '../../src/cassandra/migrator';
 import { testConfig } from '../support/config';
+import { newKeyspaceName } from '../support/own-keyspace';
 import { runProgram } from '../support/process';
 
 /** Creating and dropping takes longer than the statements of a request may. */
 const ddl = { executionProfile: 'ddl' };
 
 const quiet = () => undefined;
-const newKeyspace = () => `test_${randomBytes(6).toString('hex')}`;
 
 describe('The migrator', () => {
   const keyspaces: string[] = [];
   let admin: Client;
   const fresh = () => {
-    const keyspace = newKeyspace();
+    const keyspace = newKeyspaceName();
     keyspaces.push(keyspace);
     return keyspace;
   };

@@ -1,14 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Response } from 'supertest';
-import { connect } from '../../src/cassandra/connect';
 import { readMigrations } from '../../src/cassandra/migration-files';
 import { type Account, Api } from '../support/api';
-import { testConfig } from '../support/config';
 import { type LoadBalancer, startLoadBalancer } from '../support/load-balancer';
+import { dropKeyspace, newKeyspaceName } from '../support/own-keyspace';
 import { startServer } from '../support/process';
 
 const CLIENTS = 6;
@@ -116,7 +114,7 @@ describe('A rolling update under load', () => {
 
   it('from one version to the next fails no request and loses no write', async () => {
     // Of its own: with the next version's migration it is no use to other tests.
-    const keyspace = `test_${randomBytes(6).toString('hex')}`;
+    const keyspace = newKeyspaceName();
     const environment = {
       CASSANDRA_KEYSPACE: keyspace,
       MIGRATE_ON_START: 'on',
@@ -154,9 +152,7 @@ describe('A rolling update under load', () => {
       expect(next.failures.length).toBeGreaterThan(0);
     } finally {
       rmSync(folder, { recursive: true });
-      const client = await connect(testConfig().cassandra, undefined, () => undefined);
-      await client.execute(`DROP KEYSPACE IF EXISTS ${keyspace}`, [], { executionProfile: 'ddl' });
-      await client.shutdown();
+      await dropKeyspace(keyspace);
     }
   });
 });
