@@ -98,7 +98,8 @@ describe('A server that has too much to do', () => {
   });
 
   it('does nothing for those who have gone while they waited', async () => {
-    proxy.delayAnswers(SLOW_MS);
+    // Longer than all of them take to come: one that finds a turn free would never wait.
+    proxy.delayAnswers(6 * SLOW_MS);
     const held = many(loud, SHARE);
     await sleep(20);
     const before = await scrape(server.url);
