@@ -20,8 +20,8 @@ const KEPT_HEADERS = ['Location', 'ETag'];
 const REPLAYED_HEADERS = { 'Idempotency-Replayed': 'true' };
 
 /**
- * Stands around the handlers of write-routes.ts, and behind the guard: what the caller may not do (any more) he does
- * not get from here either.
+ * Stands around the handlers of write-routes.ts, and behind the guard: what the caller may not do (any
+ * more) he does not get from here either.
  */
 @Injectable()
 export class IdempotencyInterceptor implements NestInterceptor {

@@ -157,21 +157,29 @@ export class Admission implements OnApplicationShutdown {
   }
 
   private adjust(): void {
+    const { utilization, turnMs } = this.lookAtLoop();
+    if (utilization > BUSY && turnMs > TURN_MAX_MS) {
+      this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
+    } else if (this.queue.waiting === 0) this.slots += Math.sign(this.atRest - this.slots);
+    else if (utilization < EASY) this.growTo(this.most);
+    // What is done in the same turn is cheaper, as long as turns are short.
+    else if (turnMs < TURN_EASY_MS) this.growTo(this.atRest);
+    this.queue.resize(roomOf(this.slots));
+  }
+
+  private growTo(most: number): void {
+    if (this.slots < most) this.slots = Math.min(most, this.slots + SLOTS_STEP);
+  }
+
+  /** How busy the event loop was since the last look, and how long a turn of it took on average. */
+  private lookAtLoop(): { utilization: number; turnMs: number } {
     const now = performance.eventLoopUtilization();
     const { utilization, active } = performance.eventLoopUtilization(now, this.loop);
     const turns = performance.nodeTiming.uvMetricsInfo.loopCount;
     const turnMs = active / Math.max(1, turns - this.turns);
     this.loop = now;
     this.turns = turns;
-    if (utilization > BUSY && turnMs > TURN_MAX_MS) {
-      this.slots = Math.max(this.least, Math.floor(this.slots * 0.8));
-    } else if (this.queue.waiting === 0) this.slots += Math.sign(this.atRest - this.slots);
-    else {
-      // What is done in the same turn is cheaper, as long as turns are short.
-      const room = utilization < EASY ? this.most : turnMs < TURN_EASY_MS ? this.atRest : 0;
-      if (this.slots < room) this.slots = Math.min(room, this.slots + SLOTS_STEP);
-    }
-    this.queue.resize(roomOf(this.slots));
+    return { utilization, turnMs };
   }
 
   /** Decides about a request, once, and remembers for whom. */

@@ -21,7 +21,7 @@ async function openSmtp(url: string) {
 }
 
 function smtpTransport(url: string, from: string): MailTransport {
-  // At the start, which a package may hold up, and not at the first message.
+  // Now, and not at the first message: reading a package would hold up requests.
   const opened = openSmtp(url);
   return async (id, mail) => {
     const transport = await opened;

@@ -30,8 +30,8 @@ describe('With DOCS=off', () => {
     expectError(bad.body, 'VALIDATION_FAILED');
     const field = { key: 'size', kind: 'number', label: 'Size' };
     expect((await api.post('/api/v1/fields/contacts', field, token)).status).toBe(201);
-    const created = await api.post('/api/v1/contacts', { last_name: 'Jones', size: 1 }, token);
-    expect(created.body).toMatchObject({ success: false, code: 'VALIDATION_FAILED' });
+    const misplaced = await api.post('/api/v1/contacts', { last_name: 'Jones', size: 1 }, token);
+    expect(misplaced.body).toMatchObject({ success: false, code: 'VALIDATION_FAILED' });
     const custom = { last_name: 'Jones', custom: { size: 1 } };
     expect((await api.post('/api/v1/contacts', custom, token)).status).toBe(201);
   });
