@@ -91,11 +91,9 @@ describe('A zip archive', () => {
     const archive = zipped(entries);
     await archive.next();
     await archive.next();
-    await sleep(300);
-    const made = seen.made;
-    await sleep(300);
-    expect(seen.made).toBe(made);
-    expect(made).toBeLessThan(30);
+    // What the stages between hold is deflated in threads of the pool: it fills when they get to run.
+    for (let made = -1; made < seen.made && seen.made < 30; await sleep(300)) made = seen.made;
+    expect(seen.made).toBeLessThan(30);
     await archive.return(undefined);
     expect([seen.stopped, isTold]).toEqual([true, true]);
   });
