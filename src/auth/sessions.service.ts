@@ -7,7 +7,7 @@ import { AuditService } from '../audit/audit.service';
 import { AppError } from '../common/errors';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import type { Principal } from '../common/principal';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys, type Keys } from '../config/app-config';
 import { LimitsService } from '../limits/limits.service';
 import { OrganizationsService } from '../organizations/organizations.service';
 import type { User } from '../users/user';
@@ -26,7 +26,7 @@ export class SessionsService {
   private readonly lifetimeMs: number;
   private readonly graceMs: number;
   /** One for each signing key; the first one makes tokens, all of them open them. */
-  private readonly keys: Buffer[];
+  private readonly keys: Keys;
 
   constructor(
     private readonly sessions: SessionsRepository,
@@ -38,10 +38,10 @@ export class SessionsService {
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
-    const { keys, refreshTokenSeconds, refreshGraceMs } = config.get('auth', { infer: true });
-    this.lifetimeMs = refreshTokenSeconds * 1000;
-    this.graceMs = refreshGraceMs;
-    this.keys = keys.map(({ secret }) => deriveKey(secret, 'refresh token'));
+    const auth = config.get('auth', { infer: true });
+    this.lifetimeMs = auth.refreshTokenSeconds * 1000;
+    this.graceMs = auth.refreshGraceMs;
+    this.keys = deriveKeys(auth, 'refresh token');
   }
 
   async start(user: User, device: Device): Promise<TokenPair> {
@@ -84,7 +84,7 @@ export class SessionsService {
 
     const { user, session } = live;
     const hash = hashSecret(secret);
-    const next = nextRefreshSecret(this.signingKey(), secret);
+    const next = nextRefreshSecret(this.keys[0], secret);
     if (timingSafeEqual(session.refreshHash, hash)) {
       const rotated = {
         ...session,
@@ -162,19 +162,13 @@ export class SessionsService {
     );
   }
 
-  private signingKey(): Buffer {
-    const [key] = this.keys;
-    if (!key) throw new Error('There is no signing key');
-    return key;
-  }
-
   private async tokens(key: SessionKey, secret: Buffer): Promise<TokenPair> {
     const { organizationId, userId, id: sessionId } = key;
     const token = { organizationId, userId, sessionId, secret };
     return {
       accessToken: await this.accessTokens.sign(key),
       expiresIn: this.accessTokens.seconds,
-      refreshToken: encodeRefreshToken(this.signingKey(), token),
+      refreshToken: encodeRefreshToken(this.keys[0], token),
     };
   }
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { hashSecret, newSecret } from '../common/opaque-token';
 import { decodeRefreshToken, encodeRefreshToken, nextRefreshSecret } from './tokens';
 
-const key = randomBytes(32);
-const other = randomBytes(32);
+const key = createSecretKey(randomBytes(32));
+const other = createSecretKey(randomBytes(32));
 const token = fc.record({
   organizationId: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/),
   userId: fc.uuid(),

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { parse as uuidToBytes, stringify as bytesToUuid } from 'uuid';
 
 export const ISSUER = 'crm-backend';
@@ -32,16 +32,16 @@ const SECRET_BYTES = 32;
  * The secret that follows another one. Derived, so that a client who asks again because the answer
  * got lost gets the same token, and of many who ask at once each gets the same.
  */
-export function nextRefreshSecret(key: Buffer, secret: Buffer): Buffer {
+export function nextRefreshSecret(key: KeyObject, secret: Buffer): Buffer {
   return createHmac('sha256', key).update('next').update(secret).digest();
 }
 
-function mac(key: Buffer, payload: Buffer): Buffer {
+function mac(key: KeyObject, payload: Buffer): Buffer {
   return createHmac('sha256', key).update('token').update(payload).digest().subarray(0, MAC_BYTES);
 }
 
 /** Opaque to clients. The ids in it only say where to look; the secret decides. */
-export function encodeRefreshToken(key: Buffer, token: RefreshToken): string {
+export function encodeRefreshToken(key: KeyObject, token: RefreshToken): string {
   const payload = Buffer.concat([
     uuidToBytes(token.userId),
     uuidToBytes(token.sessionId),
@@ -56,7 +56,7 @@ export function encodeRefreshToken(key: Buffer, token: RefreshToken): string {
  * spent token, whose use ends the session, from one that somebody made up to end it.
  */
 export function decodeRefreshToken(
-  keys: readonly Buffer[],
+  keys: readonly KeyObject[],
   text: string,
 ): RefreshToken | undefined {
   const bytes = Buffer.from(text, 'base64url');

@@ -72,13 +72,16 @@ export class CassandraService implements OnApplicationShutdown {
     return (await this.run(query, params, options))[0];
   }
 
-  /** At most `size` rows of a query that is bounded by its own `LIMIT :size`. */
+  /**
+   * The rows of a query that is bounded by its own `LIMIT :size`, of all of it or of each partition. In one
+   * answer: where it may send pages, Cassandra reads partition after partition instead of all at once.
+   */
   async page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
     const result = await this.measuredAttempt(query.name, 'single', () =>
       this.client.execute(
         query.cql,
         { ...params, size },
-        { prepare: true, isIdempotent: true, fetchSize: size },
+        { prepare: true, isIdempotent: true, fetchSize: 0 },
       ),
     );
     return result.rows as unknown as R[];

@@ -5,7 +5,7 @@ import { AppError } from '../common/errors';
 import { Page } from '../common/page';
 import type { Principal } from '../common/principal';
 import { withOwnDeadline } from '../common/request-context';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys, type Keys } from '../config/app-config';
 import { type Change, CHANGE_OBJECTS, type ChangeObject } from './change';
 import { ChangeLog } from './change-log.service';
 import { ChangeReader } from './change-reader.service';
@@ -27,7 +27,7 @@ export interface ChangesQuery {
 /** Every committed change of an organization, in the order of its log. */
 @Injectable()
 export class ChangesService {
-  private readonly keys: [Buffer, ...Buffer[]];
+  private readonly keys: Keys;
   private readonly requestMs: number;
 
   constructor(
@@ -37,10 +37,7 @@ export class ChangesService {
     config: ConfigService<AppConfig, true>,
   ) {
     // A cursor outlives a change of keys: whoever holds one may have been away for days.
-    const [first, ...others] = config
-      .get('auth', { infer: true })
-      .keys.map(({ secret }) => deriveKey(secret, 'change cursor'));
-    this.keys = [first ?? Buffer.alloc(0), ...others];
+    this.keys = deriveKeys(config.get('auth', { infer: true }), 'change cursor');
     this.requestMs = config.get('http', { infer: true }).requestTimeoutMs;
   }
 

@@ -1,11 +1,11 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Encrypts bytes for their time in the database, by AES-256-GCM. The key has 32 bytes. */
-export function seal(key: Buffer, plain: Buffer): Buffer {
+export function seal(key: KeyObject, plain: Buffer): Buffer {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, iv);
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
@@ -13,7 +13,7 @@ export function seal(key: Buffer, plain: Buffer): Buffer {
 }
 
 /** Opens what was sealed with one of the keys; undefined where none of them fits. */
-export function unseal(keys: readonly Buffer[], sealed: Buffer): Buffer | undefined {
+export function unseal(keys: readonly KeyObject[], sealed: Buffer): Buffer | undefined {
   for (const key of keys) {
     try {
       const iv = sealed.subarray(0, IV_BYTES);

@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Environment, PLACEHOLDER_SECRET } from './environment';
@@ -101,7 +101,7 @@ export interface AppConfig {
   } | null;
   log: { level: string; pretty: boolean };
   /** Signs list cursors. */
-  cursorKey: Buffer;
+  cursorKey: KeyObject;
 }
 
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
@@ -128,8 +128,18 @@ function firstWindow(text: string): LimitWindow {
 }
 
 /** A key for one purpose, so that there is one secret to keep. */
-export function deriveKey(secret: string, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', purpose, 32));
+export function deriveKey(secret: string, purpose: string): KeyObject {
+  return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
+}
+
+/** The first makes what the others open, too, while keys are changed. */
+export type Keys = readonly [KeyObject, ...KeyObject[]];
+
+/** A key for one purpose from each of the keys of the server. */
+export function deriveKeys({ keys }: AppConfig['auth'], purpose: string): Keys {
+  const [first, ...others] = keys.map(({ secret }) => deriveKey(secret, purpose));
+  if (!first) throw new Error('There is no key');
+  return [first, ...others];
 }
 
 function readCertificate(path: string | undefined): Buffer | undefined {

@@ -92,7 +92,10 @@ describe('A zip archive', () => {
     await archive.next();
     await archive.next();
     // What the stages between hold is deflated in threads of the pool: it fills when they get to run.
-    for (let made = -1; made < seen.made && seen.made < 30; await sleep(300)) made = seen.made;
+    for (let made = -1; made < seen.made && seen.made < 30;) {
+      made = seen.made;
+      await sleep(300);
+    }
     expect(seen.made).toBeLessThan(30);
     await archive.return(undefined);
     expect([seen.stopped, isTold]).toEqual([true, true]);

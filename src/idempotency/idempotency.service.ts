@@ -8,7 +8,7 @@ import { v4 as randomId, v7 as timeOrderedId } from 'uuid';
 import { AppError } from '../common/errors';
 import { withOwnDeadline } from '../common/request-context';
 import { seal, unseal } from '../common/sealed';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys, type Keys } from '../config/app-config';
 import { type Attempt, IdempotencyRepository, type StoredAnswer } from './idempotency.repository';
 import type { KeyScope } from './idempotent-request';
 
@@ -41,7 +41,7 @@ export function isFinal({ status, headers }: Answer): boolean {
 @Injectable()
 export class IdempotencyService {
   /** The first one seals, all of them open. */
-  private readonly keys: [Buffer, ...Buffer[]];
+  private readonly keys: Keys;
   private readonly requestTimeoutMs: number;
 
   constructor(
@@ -49,10 +49,7 @@ export class IdempotencyService {
     private readonly logger: PinoLogger,
     config: ConfigService<AppConfig, true>,
   ) {
-    const [first, ...others] = config
-      .get('auth', { infer: true })
-      .keys.map(({ secret }) => deriveKey(secret, 'idempotency'));
-    this.keys = [first ?? deriveKey('', 'idempotency'), ...others];
+    this.keys = deriveKeys(config.get('auth', { infer: true }), 'idempotency');
     this.requestTimeoutMs = config.get('http', { infer: true }).requestTimeoutMs;
   }
 

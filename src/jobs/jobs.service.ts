@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v4 as randomId } from 'uuid';
@@ -29,7 +30,7 @@ export interface NewJob {
 /** Long work that outlives its request, and the process that does it. */
 @Injectable()
 export class JobsService {
-  private readonly cursorKey: Buffer;
+  private readonly cursorKey: KeyObject;
 
   constructor(
     private readonly jobs: JobsRepository,

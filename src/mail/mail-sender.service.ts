@@ -5,7 +5,7 @@ import { BackgroundWorker } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
 import { unseal } from '../common/sealed';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys, type Keys } from '../config/app-config';
 import type { Mail, QueuedMail } from './mail';
 import { MailQueueRepository } from './mail-queue.repository';
 import { createMailTransport, type MailTransport } from './mail-transport';
@@ -20,7 +20,7 @@ const LONGEST_RETRY_MS = 900_000;
 @Injectable()
 export class MailSender extends BackgroundWorker {
   private readonly transport: MailTransport;
-  private readonly keys: Buffer[];
+  private readonly keys: Keys;
   /** Hours that had something left when they were looked at last. */
   private unfinished: string[] = [];
 
@@ -32,8 +32,7 @@ export class MailSender extends BackgroundWorker {
   ) {
     super('mail', config.get('workers', { infer: true }), POLL_MS, cassandra, logger);
     this.transport = createMailTransport(config.get('mail', { infer: true }));
-    const { keys } = config.get('auth', { infer: true });
-    this.keys = keys.map(({ secret }) => deriveKey(secret, 'mail queue'));
+    this.keys = deriveKeys(config.get('auth', { infer: true }), 'mail queue');
   }
 
   protected async round(lease: Lease, first: boolean): Promise<void> {

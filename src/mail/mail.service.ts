@@ -1,8 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v7 as timeOrderedId } from 'uuid';
 import { seal } from '../common/sealed';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys } from '../config/app-config';
 import type { Mail } from './mail';
 import { MailQueueRepository } from './mail-queue.repository';
 import { MailSender } from './mail-sender.service';
@@ -13,15 +14,14 @@ const PAGE = 200;
 /** The way out for mail: stored before the request is answered, sent in the background. */
 @Injectable()
 export class MailService {
-  private readonly key: Buffer;
+  private readonly key: KeyObject;
 
   constructor(
     private readonly queue: MailQueueRepository,
     private readonly sender: MailSender,
     config: ConfigService<AppConfig, true>,
   ) {
-    const [key] = config.get('auth', { infer: true }).keys;
-    this.key = deriveKey(key?.secret ?? '', 'mail queue');
+    [this.key] = deriveKeys(config.get('auth', { infer: true }), 'mail queue');
   }
 
   /** Returns when the message is safe. It is sent as soon as the mail server takes it. */

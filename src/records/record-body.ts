@@ -175,41 +175,60 @@ export function archivedValues(fields: readonly Field[], data: RecordData): Reco
   return Object.fromEntries(Object.entries(data.custom).filter(([key]) => archived.has(key)));
 }
 
-const ownKeys = new Map<string, readonly string[]>();
-
-/** The fields of a kind that are answered, beside those of all kinds. */
-function ownKeysOf({ object, schema, output }: RecordDefinition): readonly string[] {
-  const known = ownKeys.get(object);
-  if (known) return known;
-  const keys = [...Object.keys(schema.shape), ...Object.keys(output?.shape ?? {})];
-  ownKeys.set(object, keys);
-  return keys;
+/** How a kind is answered. */
+interface BodyShape {
+  /** The fields of this kind only. */
+  own: readonly string[];
+  /** All fields in their order, without values. */
+  blank: Record<string, unknown>;
 }
 
+const shapes = new Map<string, BodyShape>();
+
+function bodyShapeOf(definition: RecordDefinition): BodyShape {
+  const { object, schema, output, bare } = definition;
+  const known = shapes.get(object);
+  if (known) return known;
+  const own = [...Object.keys(schema.shape), ...Object.keys(output?.shape ?? {})];
+  const common = bare ? [] : Object.keys(NO_COMMON_FIELDS);
+  const keys = [...KEY_FIELDS, ...own, ...common, ...STAMPS];
+  // An object that gets so many fields one by one is kept as a hash table; parsed ones, and their copies, are not.
+  const blank = JSON.parse(
+    JSON.stringify(Object.fromEntries(keys.map((key) => [key, null]))),
+  ) as BodyShape['blank'];
+  const shape = { own, blank };
+  shapes.set(object, shape);
+  return shape;
+}
+
+const KEY_FIELDS = ['id', 'organization_id', 'version'];
+const STAMPS = ['created_at', 'created_by', 'updated_at', 'updated_by', 'deleted_at'];
+
 /**
- * A record as it is answered: an allow-list, built from the definition. One field after the other: of
- * the time of a list this is a part, and objects that are made so are also written out faster.
+ * A record as it is answered: an allow-list, built from the definition. Of the time of a list making
+ * bodies and writing them out are a large part, so all of a kind are copies of one object, and hold times
+ * as text: half of what it takes otherwise.
  */
 export function toBody(record: StoredRecord, fields: readonly Field[]): Record<string, unknown> {
   const definition = definitionOf(record.object);
+  const { own, blank } = bodyShapeOf(definition);
   const { data } = record;
-  const body: Record<string, unknown> = {
-    id: record.id,
-    organization_id: record.organizationId,
-    version: record.version,
-  };
-  for (const key of ownKeysOf(definition)) body[key] = data[key] ?? null;
+  const body = { ...blank };
+  body.id = record.id;
+  body.organization_id = record.organizationId;
+  body.version = record.version;
+  for (const key of own) body[key] = data[key] ?? null;
   if (!definition.bare) {
     body.owner_id = data.owner_id;
     body.tags = data.tags;
     body.custom = customInUse(fields, data);
     body.external_ids = data.external_ids;
   }
-  body.created_at = record.createdAt;
+  body.created_at = record.createdAt.toISOString();
   body.created_by = record.createdBy;
-  body.updated_at = record.updatedAt;
+  body.updated_at = record.updatedAt.toISOString();
   body.updated_by = record.updatedBy;
-  body.deleted_at = record.deletedAt;
+  body.deleted_at = record.deletedAt?.toISOString() ?? null;
   return body;
 }
 

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
@@ -19,7 +20,7 @@ const UPDATE_ATTEMPTS = 10;
 
 @Injectable()
 export class UsersService {
-  private readonly cursorKey: Buffer;
+  private readonly cursorKey: KeyObject;
 
   constructor(
     private readonly users: UsersRepository,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { v7 as timeOrderedId } from 'uuid';
@@ -9,7 +9,7 @@ import { AppError, validationFailed } from '../common/errors';
 import { Page } from '../common/page';
 import type { Principal } from '../common/principal';
 import { seal, unseal } from '../common/sealed';
-import { type AppConfig, deriveKey } from '../config/app-config';
+import { type AppConfig, deriveKeys, type Keys } from '../config/app-config';
 import { Eraser, type OwnedData } from '../organizations/eraser.service';
 import { acceptedVersions, preconditionFailed } from '../records/precondition';
 import { faultOfUrl } from './addresses';
@@ -39,8 +39,8 @@ export type WebhookInput = Pick<Webhook, 'url' | 'description' | 'objects' | 'ki
 /** Where the changes of an organization are sent. */
 @Injectable()
 export class WebhooksService implements OwnedData, OnModuleInit {
-  private readonly keys: [Buffer, ...Buffer[]];
-  private readonly cursorKey: Buffer;
+  private readonly keys: Keys;
+  private readonly cursorKey: KeyObject;
   private readonly allowPrivate: boolean;
 
   constructor(
@@ -52,10 +52,7 @@ export class WebhooksService implements OwnedData, OnModuleInit {
     private readonly eraser: Eraser,
     config: ConfigService<AppConfig, true>,
   ) {
-    const [first, ...others] = config
-      .get('auth', { infer: true })
-      .keys.map(({ secret }) => deriveKey(secret, 'webhook secret'));
-    this.keys = [first ?? Buffer.alloc(0), ...others];
+    this.keys = deriveKeys(config.get('auth', { infer: true }), 'webhook secret');
     this.cursorKey = config.get('cursorKey', { infer: true });
     this.allowPrivate = config.get('webhooks', { infer: true }).allowPrivate;
   }

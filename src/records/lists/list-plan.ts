@@ -119,15 +119,11 @@ export function matcher(
   definition: RecordDefinition,
   { conditions, createdFrom, createdTo }: ListQuery,
 ): (record: StoredRecord) => boolean {
-  return (record) => {
-    const created = record.createdAt.toISOString();
-    return (
-      canRead(caller, definition, record) &&
-      (createdFrom === undefined || created >= createdFrom) &&
-      (createdTo === undefined || created < createdTo) &&
-      conditions.every(({ filter, value }) => filter.matches(record, value))
-    );
-  };
+  return (record) =>
+    canRead(caller, definition, record) &&
+    (createdFrom === undefined || record.createdAt.toISOString() >= createdFrom) &&
+    (createdTo === undefined || record.createdAt.toISOString() < createdTo) &&
+    conditions.every(({ filter, value }) => filter.matches(record, value));
 }
 
 /** What a cursor is good for: this list, of this organization, as this caller sees it. */

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { decodeCursor, encodeCursor } from '../../common/cursor';
@@ -30,7 +31,7 @@ import { queryTerms } from '../text';
 /** Reads lists: by sort, filter and search, in pages that cost the same everywhere. */
 @Injectable()
 export class RecordLists {
-  private readonly cursorKey: Buffer;
+  private readonly cursorKey: KeyObject;
 
   constructor(
     private readonly walker: ListWalker,

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
 import { decodeCursor, encodeCursor } from '../../common/cursor';
@@ -22,7 +23,7 @@ export type TimelineEntry =
 /** The story of a record: its changes, those of the records merged into it, and its activities. */
 @Injectable()
 export class RecordTimeline {
-  private readonly cursorKey: Buffer;
+  private readonly cursorKey: KeyObject;
 
   constructor(
     private readonly records: RecordsRepository,

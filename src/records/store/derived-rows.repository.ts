@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
+import { groupBy } from '../../common/group-by';
 import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
-import { type ListedRow, type ListRange, mergeRows, shareOf } from './list-order';
+import { type ListedRow, type ListRange, inListOrder, shareOf } from './list-order';
 
+const LIST = 'organization_id = :organization_id AND object = :object AND list = :list';
 /** Where one of these is, in a statement; its parameters are those of `partitionKey`. */
-export const PARTITION = `organization_id = :organization_id AND object = :object AND list = :list
-  AND bucket = :bucket`;
+export const PARTITION = `${LIST} AND bucket = :bucket`;
 
 const putList = defineQuery(
   'list_rows.put',
@@ -21,14 +22,15 @@ const removeList = defineQuery(
 );
 const ascending = defineQuery<ListRowRow>(
   'list_rows.ascending',
-  `SELECT sort_key, id, version FROM list_rows WHERE ${PARTITION}
-   AND (sort_key, id) > (:from_key, :from_id) AND (sort_key) < (:end_key) LIMIT :size`,
+  `SELECT bucket, sort_key, id, version FROM list_rows WHERE ${LIST} AND bucket IN :buckets
+   AND (sort_key, id) > (:from_key, :from_id) AND (sort_key) < (:end_key)
+   PER PARTITION LIMIT :size`,
 );
 const descending = defineQuery<ListRowRow>(
   'list_rows.descending',
-  `SELECT sort_key, id, version FROM list_rows WHERE ${PARTITION}
+  `SELECT bucket, sort_key, id, version FROM list_rows WHERE ${LIST} AND bucket IN :buckets
    AND (sort_key, id) < (:from_key, :from_id) AND (sort_key) >= (:end_key)
-   ORDER BY sort_key DESC, id DESC LIMIT :size`,
+   ORDER BY sort_key DESC, id DESC PER PARTITION LIMIT :size`,
 );
 const dropList = defineQuery('list_rows.drop', `DELETE FROM list_rows WHERE ${PARTITION}`);
 const dropTotal = defineQuery('total_rows.drop', `DELETE FROM total_rows WHERE ${PARTITION}`);
@@ -62,6 +64,7 @@ const findTotal = defineQuery<Pick<TotalRowRow, 'amount' | 'version'>>(
    AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
 );
 interface ListRowRow {
+  bucket: string;
   sort_key: string;
   id: string;
   version: number;
@@ -101,11 +104,15 @@ export interface DerivedFrom {
   version: number;
 }
 
-/** Where derived rows are. */
-export interface DerivedPartition {
+/** A list of an organization, spread over buckets. */
+export interface DerivedList {
   organizationId: string;
   object: string;
   list: string;
+}
+
+/** Where derived rows are. */
+export interface DerivedPartition extends DerivedList {
   bucket: string;
 }
 
@@ -137,47 +144,53 @@ export class DerivedRowsRepository {
 
   /**
    * Rows of one list after (or, descending, before) a position, in order, from all of its buckets: a
-   * statement for each, and a second one for those that had more than their share of the page.
+   * statement for their shares of the page, and one more for each that had more than its share.
    */
   async list(
-    partition: Omit<DerivedPartition, 'bucket'>,
+    list: DerivedList,
     buckets: number,
     range: ListRange,
     size: number,
   ): Promise<ListedRow[]> {
     const share = shareOf(size, buckets);
-    const inOrder = (rows: ListedRow[][]) => mergeRows(rows, range.descending).slice(0, size);
-    const parts = allBuckets(buckets).map((bucket) => ({ ...partition, bucket }));
-    const found = await Promise.all(parts.map((part) => this.listBucket(part, range, share)));
+    const inOrder = (rows: ListedRow[]) => inListOrder(rows, range.descending).slice(0, size);
+    const found = await this.listBuckets(list, allBuckets(buckets), range, share);
     const page = inOrder(found);
-    const unfinished = parts.flatMap((part, index) => {
-      const from = found[index]?.at(share - 1);
+    const byBucket = [...groupBy(found, ({ bucket }) => bucket)];
+    const unfinished = byBucket.flatMap(([bucket, rows]) => {
+      const from = rows.at(share - 1);
       const place = from ? page.indexOf(from) : -1;
-      return from && place >= 0 && place < size - 1 ? [{ part, from, left: size - 1 - place }] : [];
+      return from && place >= 0 && place < size - 1
+        ? [{ bucket, from, left: size - 1 - place }]
+        : [];
     });
     if (unfinished.length === 0) return page;
     const rest = await Promise.all(
-      unfinished.map(({ part, from, left }) => this.listBucket(part, { ...range, from }, left)),
+      unfinished.map(({ bucket, from, left }) =>
+        this.listBuckets(list, [bucket], { ...range, from }, left),
+      ),
     );
-    return inOrder([...found, ...rest]);
+    return inOrder([...found, ...rest.flat()]);
   }
 
-  async listBucket(
-    partition: DerivedPartition,
+  /** At most `size` rows of each of these buckets, of each in order. */
+  async listBuckets(
+    { organizationId, object, list }: DerivedList,
+    buckets: readonly string[],
     { from, endKey, ...range }: ListRange,
     size: number,
-  ): Promise<ListedRow[]> {
+  ): Promise<(ListedRow & { bucket: string })[]> {
     const rows = await this.cassandra.page(
       range.descending ? descending : ascending,
       {
-        ...partitionKey(partition),
+        ...{ organization_id: organizationId, object, list, buckets },
         from_key: from.sortKey,
         from_id: from.id,
         end_key: endKey,
       },
       size,
     );
-    return rows.map(({ sort_key, id, version }) => ({ sortKey: sort_key, id, version }));
+    return rows.map(({ sort_key, ...row }) => ({ ...row, sortKey: sort_key }));
   }
 
   /** Deletes a whole partition, for good: under a spread that is never used again. */

@@ -28,9 +28,9 @@ export function shareOf(size: number, buckets: number): number {
   return Math.min(size, Math.ceil(mean + 3 * Math.sqrt(mean)) + 1);
 }
 
-export function mergeRows(found: ListedRow[][], descending: boolean): ListedRow[] {
+export function inListOrder<T extends ListPosition>(rows: readonly T[], descending: boolean): T[] {
   const direction = descending ? -1 : 1;
-  return found.flat().sort((a, b) => direction * comparePositions(a, b));
+  return rows.toSorted((a, b) => direction * comparePositions(a, b));
 }
 
 /** The order of the database: by the bytes of the text. */

@@ -12,8 +12,6 @@ import type {
 } from '../record';
 
 interface RecordRow {
-  organization_id: string;
-  object: string;
   id: { toString(): string };
   state: RecordState | null;
   version: number | null;
@@ -37,8 +35,8 @@ interface EventRow {
 }
 
 const KEY = 'organization_id = :organization_id AND object = :object';
-const STATICS = `organization_id, object, id, state, version, operation_id, data, created_at,
-  created_by, updated_at, updated_by, deleted_at`;
+const STATICS = `id, state, version, operation_id, data, created_at, created_by, updated_at, updated_by,
+  deleted_at`;
 
 const find = defineQuery<RecordRow>(
   'records.find',
@@ -46,7 +44,7 @@ const find = defineQuery<RecordRow>(
 );
 const findMany = defineQuery<RecordRow>(
   'records.findMany',
-  `SELECT DISTINCT ${STATICS} FROM records WHERE ${KEY} AND id IN :ids`,
+  `SELECT DISTINCT ${STATICS} FROM records WHERE ${KEY} AND id IN :ids LIMIT :size`,
 );
 const listEvents = defineQuery<EventRow>(
   'records.listEvents',
@@ -116,7 +114,7 @@ export interface Commit {
 
 /** After every event. */
 const LATEST = new Date(8.64e15);
-/** Ids in one statement: the node that is asked reads one after the other, of several statements at once. */
+/** Ids in one statement. With a limit no larger than its page, the node that is asked reads all of them at once. */
 const IDS_AT_ONCE = 32;
 const EVENTS_AT_ONCE = 100;
 
@@ -130,7 +128,7 @@ export class RecordsRepository {
    */
   async find(key: RecordKey, serial = false): Promise<StoredRecord | undefined> {
     const row = await this.cassandra.first(find, params(key), { serial });
-    return row && toRecord(row);
+    return row && toRecord(key, row);
   }
 
   async findMany(
@@ -145,11 +143,19 @@ export class RecordsRepository {
     }
     const found = await Promise.all(
       chunks.map((some) =>
-        this.cassandra.run(findMany, { organization_id: organizationId, object, ids: some }),
+        this.cassandra.page(
+          findMany,
+          { organization_id: organizationId, object, ids: some },
+          some.length,
+        ),
       ),
     );
-    const records = found.flat().map(toRecord);
-    return new Map(records.filter((one) => one !== undefined).map((one) => [one.id, one]));
+    const records = new Map<string, StoredRecord>();
+    for (const row of found.flat()) {
+      const record = toRecord({ organizationId, object }, row);
+      if (record) records.set(record.id, record);
+    }
+    return records;
   }
 
   /** Events before a moment, newest first. */
@@ -301,11 +307,14 @@ function toEvent(row: EventRow): ChangeEvent {
 }
 
 /** undefined for a partition that has lost its record: its fence has expired. */
-function toRecord(row: RecordRow): StoredRecord | undefined {
+function toRecord(
+  { organizationId, object }: Omit<RecordKey, 'id'>,
+  row: RecordRow,
+): StoredRecord | undefined {
   if (row.operation_id === null || row.state === null) return undefined;
   return {
-    organizationId: row.organization_id,
-    object: row.object,
+    organizationId,
+    object,
     id: row.id.toString(),
     state: row.state,
     version: row.version ?? 0,

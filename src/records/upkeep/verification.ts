@@ -139,7 +139,7 @@ async function* rowsOf(
   }
   for (let from = { sortKey: '', id: '' }; ;) {
     const range = { from, endKey: HIGHEST, descending: false };
-    const rows = await derived.listBucket(partition, range, PAGE);
+    const rows = await derived.listBuckets(partition, [partition.bucket], range, PAGE);
     const last = rows.at(-1);
     if (!last) return;
     yield rows.map(({ id, version, sortKey }) => ({ id, version, row: { table, list, sortKey } }));
