@@ -72,19 +72,9 @@ export class CassandraService implements OnApplicationShutdown {
     return (await this.run(query, params, options))[0];
   }
 
-  /**
-   * The rows of a query that is bounded by its own `LIMIT :size`, of all of it or of each partition. In one
-   * answer: where it may send pages, Cassandra reads partition after partition instead of all at once.
-   */
+  /** The rows of a query that is bounded by its own `LIMIT :size`, for all of it or for each partition. */
   async page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
-    const result = await this.measuredAttempt(query.name, 'single', () =>
-      this.client.execute(
-        query.cql,
-        { ...params, size },
-        { prepare: true, isIdempotent: true, fetchSize: 0 },
-      ),
-    );
-    return result.rows as unknown as R[];
+    return this.run(query, { ...params, size });
   }
 
   /** A logged batch of unconditional statements: all of them will be applied, or none. */

@@ -44,7 +44,7 @@ const find = defineQuery<RecordRow>(
 );
 const findMany = defineQuery<RecordRow>(
   'records.findMany',
-  `SELECT DISTINCT ${STATICS} FROM records WHERE ${KEY} AND id IN :ids LIMIT :size`,
+  `SELECT DISTINCT ${STATICS} FROM records WHERE ${KEY} AND id IN :ids`,
 );
 const listEvents = defineQuery<EventRow>(
   'records.listEvents',
@@ -114,7 +114,7 @@ export interface Commit {
 
 /** After every event. */
 const LATEST = new Date(8.64e15);
-/** Ids in one statement. With a limit no larger than its page, the node that is asked reads all of them at once. */
+/** Ids in one statement: the node that is asked reads all of them at once, and has others to answer. */
 const IDS_AT_ONCE = 32;
 const EVENTS_AT_ONCE = 100;
 
@@ -143,11 +143,7 @@ export class RecordsRepository {
     }
     const found = await Promise.all(
       chunks.map((some) =>
-        this.cassandra.page(
-          findMany,
-          { organization_id: organizationId, object, ids: some },
-          some.length,
-        ),
+        this.cassandra.run(findMany, { organization_id: organizationId, object, ids: some }),
       ),
     );
     const records = new Map<string, StoredRecord>();
