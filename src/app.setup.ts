@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { requestContext } from './common/request-context';
 import { AppError } from './common/errors';
+import { inOrder } from './common/in-order';
 import { hasBody, jsonBody } from './common/json-body';
 import { requestId } from './common/request-id';
 import { answerSocketErrors } from './common/socket-errors';
@@ -150,15 +151,17 @@ export function configureApp(app: NestExpressApplication): NestExpressApplicatio
     });
   }
   app.use(
-    admission.turnAway(),
-    securityHeaders(),
-    arrivalTimeout(app.getHttpServer()),
-    requestContext(http.requestTimeoutMs),
-    requestLog(app.get<Logger>(LOGGER)),
-    httpTelemetry(http.slowRequestMs, app.get<Tracing | null>(TRACING)),
-    acceptsJson(),
-    bodies(http.bodyLimitBytes),
-    admission.takeTurns(),
+    inOrder(
+      admission.turnAway(),
+      securityHeaders(),
+      arrivalTimeout(app.getHttpServer()),
+      requestContext(http.requestTimeoutMs),
+      requestLog(app.get<Logger>(LOGGER)),
+      httpTelemetry(http.slowRequestMs, app.get<Tracing | null>(TRACING)),
+      acceptsJson(),
+      bodies(http.bodyLimitBytes),
+      admission.takeTurns(),
+    ),
   );
   if (http.docs) serveDocs(app);
 

@@ -11,8 +11,8 @@ export class LoggingModule {
     return {
       module: LoggingModule,
       global: true,
-      // The requests have this logger; here that is made known to those who inject one.
-      imports: [LoggerModule.forRoot({ pinoHttp: { logger }, useExisting: true })],
+      // For those who inject one. It is the same for all requests, so none of them needs a middleware for it.
+      imports: [LoggerModule.forRoot({ pinoHttp: { logger }, useExisting: true, forRoutes: [] })],
       providers: [{ provide: LOGGER, useValue: logger }],
       exports: [LOGGER],
     };
