@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/request-context';
+import { inChunks } from '../common/in-chunks';
 import { inParallel } from '../common/in-parallel';
 import { allQueries, type Query } from './define-query';
 import { Lease } from './lease';
@@ -89,12 +90,8 @@ export class CassandraService implements OnApplicationShutdown {
    * any of them may be when it fails. Ten to a request: the server warns of batches that span more.
    */
   async scatter(statements: Statement[]): Promise<void> {
-    const chunks: Statement[][] = [];
-    for (let at = 0; at < statements.length; at += SCATTER_SIZE) {
-      chunks.push(statements.slice(at, at + SCATTER_SIZE));
-    }
     await Promise.all(
-      chunks.map((chunk) =>
+      inChunks(statements, SCATTER_SIZE).map((chunk) =>
         this.measuredAttempt(nameOf(chunk), 'batch', () =>
           this.client.batch(toDriver(chunk), { prepare: true, logged: false, isIdempotent: true }),
         ),

@@ -101,8 +101,7 @@ export function createClient(config: AppConfig['cassandra'], keyspace?: string):
     requestTracker: new HostTracker(),
     encoding: { useUndefinedAsUnset: true },
     // No pages: every query is bounded by its key or its limit. Where a page may end before the answer
-    // does, Cassandra reads the partitions of an IN one after the other instead of all at once, which takes
-    // it two thirds more of its processor (docs/performance.md).
+    // does, Cassandra reads the partitions of an IN one after the other (docs/adr/0019-no-pages.md).
     queryOptions: { fetchSize: 0 },
     policies: {
       // The default waits up to ten minutes before it tries a host again.

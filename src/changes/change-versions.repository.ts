@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../cassandra/cassandra.service';
 import { defineQuery } from '../cassandra/define-query';
 import { groupBy } from '../common/group-by';
+import { inChunks } from '../common/in-chunks';
 import { inParallel } from '../common/in-parallel';
 import { shardOf } from '../common/shard-of';
 
@@ -91,10 +92,4 @@ function versionShardOf(id: string): number {
 
 function params(organizationId: string, object: string, id: string) {
   return { organization_id: organizationId, object, shard: versionShardOf(id), record_id: id };
-}
-
-function inChunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
 }

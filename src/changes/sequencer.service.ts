@@ -4,6 +4,7 @@ import { PinoLogger } from 'nestjs-pino';
 import { BackgroundWorker, ShardWorkers } from '../cassandra/background-worker';
 import { CassandraService } from '../cassandra/cassandra.service';
 import type { Lease } from '../cassandra/lease';
+import { inChunks } from '../common/in-chunks';
 import { inParallel } from '../common/in-parallel';
 import type { AppConfig } from '../config/app-config';
 import { ChangeOutbox } from '../records/writing/change-outbox.service';
@@ -92,10 +93,10 @@ class ShardSequencer extends BackgroundWorker {
     lease: Lease,
     done: (windows: readonly SeenWindow[]) => Promise<void>,
   ): Promise<void> {
-    for (let at = 0; at < starts.length; at += WINDOWS_AT_ONCE) {
+    for (const some of inChunks(starts, WINDOWS_AT_ONCE)) {
       if (this.stopping.signal.aborted) return;
       lease.check();
-      const windows = starts.slice(at, at + WINDOWS_AT_ONCE).map((start) => this.seenOf(start));
+      const windows = some.map((start) => this.seenOf(start));
       await this.sequencer.sequence(this.shard, await this.changed(windows));
       await done(windows);
     }

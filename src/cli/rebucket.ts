@@ -2,7 +2,7 @@ import { Rebucketing } from '../records/upkeep/rebucket.service';
 import { allDefinitions } from '../records/record-definition';
 import { demandOrganization, required, runCommand, UsageError } from './command';
 
-/** A page of a list is one statement for each bucket: more would make every list slow. */
+/** A page of a list reads from every bucket: more would make every list slow. */
 const BUCKETS_MAX = 256;
 
 const USAGE = `npm run rebucket -- --organization ID                doubles the buckets of what has outgrown them

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { inChunks } from '../common/in-chunks';
 import type { Principal } from '../common/principal';
 import type { PipelineData } from '../pipelines/pipeline';
 import { PipelinesService } from '../pipelines/pipelines.service';
@@ -105,8 +106,8 @@ export class PipelineReports {
     lists: readonly string[],
   ): Promise<(Group & { list: string })[]> {
     const found: (Group & { list: string })[] = [];
-    for (let at = 0; at < lists.length; at += LISTS_AT_ONCE) {
-      const some = lists.slice(at, at + LISTS_AT_ONCE).map(async (list) => {
+    for (const chunk of inChunks(lists, LISTS_AT_ONCE)) {
+      const some = chunk.map(async (list) => {
         const sums = await this.totals.sums(organizationId, deals.object, list);
         return sums.map((sum) => ({ ...sum, list }));
       });

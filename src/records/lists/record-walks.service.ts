@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ChangeEvent, StoredRecord } from '../record';
 import { RecordIdsRepository } from '../store/record-ids.repository';
+import { inChunks } from '../../common/in-chunks';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
 
 /** Records that are in memory at a time: each may have as much as the body of a request. */
@@ -69,7 +70,7 @@ export class RecordWalks {
     atOnce: number,
   ): AsyncGenerator<string[]> {
     for await (const ids of this.ids.walk(organizationId, object)) {
-      for (let at = 0; at < ids.length; at += atOnce) yield ids.slice(at, at + atOnce);
+      yield* inChunks(ids, atOnce);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService, type Statement } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
+import { inChunks } from '../../common/in-chunks';
 import { groupBy } from '../../common/group-by';
 import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
 import { type ListedRow, type ListRange, inListOrder, shareOf } from './list-order';
@@ -63,6 +64,9 @@ const findTotal = defineQuery<Pick<TotalRowRow, 'amount' | 'version'>>(
   `SELECT amount, version FROM total_rows WHERE ${PARTITION} AND group1 = :group1 AND group2 = :group2
    AND group3 = :group3 AND group4 = :group4 AND group5 = :group5 AND id = :id`,
 );
+/** Partitions in one statement: the node that is asked has others to answer. ScyllaDB refuses more than 100. */
+const BUCKETS_AT_ONCE = 32;
+
 interface ListRowRow {
   bucket: string;
   sort_key: string;
@@ -179,18 +183,18 @@ export class DerivedRowsRepository {
     buckets: readonly string[],
     { from, endKey, ...range }: ListRange,
     size: number,
-  ): Promise<(ListedRow & { bucket: string })[]> {
-    const rows = await this.cassandra.page(
-      range.descending ? descending : ascending,
-      {
-        ...{ organization_id: organizationId, object, list, buckets },
-        from_key: from.sortKey,
-        from_id: from.id,
-        end_key: endKey,
-      },
-      size,
+  ): Promise<ListedRow[]> {
+    const query = range.descending ? descending : ascending;
+    const params = {
+      ...{ organization_id: organizationId, object, list },
+      ...{ from_key: from.sortKey, from_id: from.id, end_key: endKey },
+    };
+    const found = await Promise.all(
+      inChunks(buckets, BUCKETS_AT_ONCE).map((some) =>
+        this.cassandra.page(query, { ...params, buckets: some }, size),
+      ),
     );
-    return rows.map(({ sort_key, ...row }) => ({ ...row, sortKey: sort_key }));
+    return found.flat().map(({ sort_key, ...row }) => ({ ...row, sortKey: sort_key }));
   }
 
   /** Deletes a whole partition, for good: under a spread that is never used again. */

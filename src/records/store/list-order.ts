@@ -16,6 +16,8 @@ export interface ListRange {
 
 export interface ListedRow extends ListPosition {
   version: number;
+  /** Where it is stored. */
+  bucket: string;
 }
 
 /**

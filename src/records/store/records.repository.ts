@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
+import { inChunks } from '../../common/in-chunks';
 import type {
   Actor,
   ChangeEvent,
@@ -136,13 +137,8 @@ export class RecordsRepository {
     object: string,
     ids: readonly string[],
   ): Promise<Map<string, StoredRecord>> {
-    const chunks: string[][] = [];
-    const distinct = [...new Set(ids)];
-    for (let at = 0; at < distinct.length; at += IDS_AT_ONCE) {
-      chunks.push(distinct.slice(at, at + IDS_AT_ONCE));
-    }
     const found = await Promise.all(
-      chunks.map((some) =>
+      inChunks([...new Set(ids)], IDS_AT_ONCE).map((some) =>
         this.cassandra.run(findMany, { organization_id: organizationId, object, ids: some }),
       ),
     );
