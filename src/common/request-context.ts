@@ -79,6 +79,11 @@ export function asRequest<T>(
   return storage.run({ requestId: name, ip: null, endsAt, statements, operation }, work);
 }
 
+/** Does `work` as part of a request, from wherever that had to wait for. */
+export function inContext<T>(context: RequestContext | undefined, work: () => T): T {
+  return context ? storage.run(context, work) : work();
+}
+
 /** Does `work`, the rest of the current request, as an attempt of an operation. */
 export function withOperation<T>(operation: Operation, work: () => T): T {
   const current = storage.getStore();

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
@@ -6,7 +5,7 @@ import type { Request, RequestHandler } from 'express';
 import { PinoLogger } from 'nestjs-pino';
 import { credentialsHash } from '../common/credentials';
 import { type AppError, errorEnvelope, unavailable } from '../common/errors';
-import { currentRequest } from '../common/request-context';
+import { currentRequest, inContext } from '../common/request-context';
 import { requestIdOf } from '../common/request-id';
 import type { AppConfig } from '../config/app-config';
 import { admission, requestsShed } from '../telemetry/metrics';
@@ -132,13 +131,17 @@ export class Admission implements OnApplicationShutdown {
         next();
         return;
       }
+      const context = currentRequest();
       // It is another request's end that calls it.
-      const proceed = AsyncResource.bind(next);
+      const proceed = (fault?: unknown) => {
+        inContext(context, () => {
+          next(fault);
+        });
+      };
       const party = request[PARTY] ?? partyOf(undefined, request.ip);
       const leave = this.queue.enter(party, proceed, () => {
         proceed(OVERLOADED);
       });
-      const context = currentRequest();
       if (context) context.leaveQueue = leave;
       response.once('close', leave);
     };
