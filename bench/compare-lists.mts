@@ -1,6 +1,7 @@
 // Lists, search and look-ups of a large organization, each against the plain list of the peer: one
 // request at a time, all kinds in turn and both sides in turn, so that whatever else the machine does
-// hits all of them alike.
+// hits all of them alike; in another order each time, so that what comes as regularly as collected
+// garbage does not meet the same kind again and again.
 import { Client } from './client.mts';
 import { Census, listPath, PAGE, SORTS, walk } from './contact-lists.mts';
 import type { Line } from './lines.mts';
@@ -68,6 +69,11 @@ async function timed(client: Client, path: string, times: number[]): Promise<voi
   times.push(performance.now() - began);
 }
 
+function inAnyOrder<T>(items: Iterable<T>): T[] {
+  const places = [...items].map((item) => ({ item, place: Math.random() }));
+  return places.sort((a, b) => a.place - b.place).map(({ item }) => item);
+}
+
 /** The 95th percentile of every round, of each kind and of the plain list that was asked for between. */
 async function measure({ client, peer }: Large, kinds: Kinds) {
   const plain = listPath({});
@@ -77,7 +83,7 @@ async function measure({ client, peer }: Large, kinds: Kinds) {
     const times = new Map<string, number[]>([...kinds.keys()].map((name) => [name, []]));
     const plainTimes: number[] = [];
     for (let request = 0; request < (round < 0 ? WARM_UP : REQUESTS); request++) {
-      for (const [name, { path }] of kinds) {
+      for (const [name, { path }] of inAnyOrder(kinds)) {
         await timed(client, path(), times.get(name) ?? []);
         await timed(peer, plain, plainTimes);
       }
