@@ -36,6 +36,12 @@ function securityHeaders(): RequestHandler {
     },
     strictTransportSecurity: { maxAge: 31_536_000 },
     xFrameOptions: { action: 'deny' },
+    // For pages, or for browsers and plug-ins that are gone; a header in every answer costs something.
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   });
   const docs = helmet({
     contentSecurityPolicy: {
