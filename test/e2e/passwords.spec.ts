@@ -1,3 +1,5 @@
+import type { Client } from 'cassandra-driver';
+import { CassandraService } from '../../src/cassandra/cassandra.service';
 import { type Account, countStatuses, newEmail, newPassword } from '../support/api';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
@@ -111,13 +113,21 @@ describe('Passwords', () => {
     // Registered at cost 4, signed in twice at 10 (and by the right password alone).
     await server.close();
     server = await startApp({ BCRYPT_COST: '10' });
-    const hashAt = () =>
-      server.logs().filter((line) => line.msg === 'password hash upgraded').length;
+    const { client } = server.app.get<{ client: Client }>(CassandraService);
+    const storedHash = async () => {
+      const { rows } = await client.execute(
+        'SELECT password_hash FROM users WHERE organization_id = ? AND id = ?',
+        [admin.organizationId, admin.id],
+        { prepare: true },
+      );
+      return rows[0]?.get('password_hash') as string;
+    };
     expect((await server.api.login({ ...account, password: newPassword() })).status).toBe(401);
-    expect(hashAt()).toBe(0);
+    expect(await storedHash()).toMatch(/^\$2b\$04\$/);
     expect((await server.api.login(account)).status).toBe(200);
-    expect(hashAt()).toBe(1);
+    const raised = await storedHash();
+    expect(raised).toMatch(/^\$2b\$10\$/);
     expect((await server.api.login(account)).status).toBe(200);
-    expect(hashAt()).toBe(1);
+    expect(await storedHash()).toBe(raised);
   });
 });

@@ -76,10 +76,7 @@ describe('An organization with some thousand records', () => {
     };
     try {
       const first = await cost(null);
-      expect(first).toEqual([
-        ...Array<string>(BUCKETS).fill('list_rows'),
-        ...Array<string>(STATEMENTS).fill('records'),
-      ]);
+      expect(first).toEqual(['list_rows', ...Array<string>(STATEMENTS).fill('records')]);
       for (const at of [0.25, 0.5, 0.75, 1]) {
         const cursor = cursors[Math.ceil(at * cursors.length) - 1] ?? null;
         expect(await cost(cursor)).toEqual(first);

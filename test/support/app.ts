@@ -14,7 +14,7 @@ import { appendToRunLog } from './run-log';
 
 /**
  * A whole server in this process, on a port of its own, and a client for it. Of several in one test
- * file the first gets what all of them log outside of requests: nestjs-pino has one logger for that.
+ * file the first gets what services of all of them log: nestjs-pino has one logger for that.
  */
 export interface TestApp {
   app: NestExpressApplication;
