@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Client } from 'cassandra-driver';
 import '../../src/app.module';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
 import { connect } from '../../src/cassandra/connect';
@@ -89,6 +90,11 @@ const FORBIDDEN =
 
 describe('Every statement of the registry', () => {
   const queries = allQueries();
+  let client: Client;
+  beforeAll(async () => {
+    client = await connect(testConfig().cassandra, TEST_KEYSPACE, () => undefined);
+  });
+  afterAll(() => client.shutdown());
 
   it('binds the organization, but for those on the list', () => {
     const without = queries.filter(
@@ -114,40 +120,34 @@ describe('Every statement of the registry', () => {
   });
 
   it('reads no more than its key or its limit says, since there are no pages', async () => {
-    const { cassandra } = testConfig();
-    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
-    try {
-      const { rows } = await client.execute(
-        'SELECT table_name, column_name, kind FROM system_schema.columns WHERE keyspace_name = ?',
-        [TEST_KEYSPACE],
-        { prepare: true },
+    const { rows } = await client.execute(
+      'SELECT table_name, column_name, kind FROM system_schema.columns WHERE keyspace_name = ?',
+      [TEST_KEYSPACE],
+      { prepare: true },
+    );
+    const columns = rows as unknown as {
+      table_name: string;
+      column_name: string;
+      kind: string;
+    }[];
+    const isBounded = (cql: string) => {
+      const [, distinct, table, where] =
+        /^SELECT (DISTINCT )?.* FROM ([\w.]+) WHERE (.*)$/.exec(cql) ?? [];
+      const kinds = distinct ? ['partition_key'] : ['partition_key', 'clustering'];
+      const key = columns.filter((one) => one.table_name === table && kinds.includes(one.kind));
+      return (
+        key.length > 0 &&
+        key.every(({ column_name }) => new RegExp(`\\b${column_name} (=|IN) :`).test(where ?? ''))
       );
-      const columns = rows as unknown as {
-        table_name: string;
-        column_name: string;
-        kind: string;
-      }[];
-      const isBounded = (cql: string) => {
-        const [, distinct, table, where] =
-          /^SELECT (DISTINCT )?.* FROM ([\w.]+) WHERE (.*)$/.exec(cql) ?? [];
-        const kinds = distinct ? ['partition_key'] : ['partition_key', 'clustering'];
-        const key = columns.filter((one) => one.table_name === table && kinds.includes(one.kind));
-        return (
-          key.length > 0 &&
-          key.every(({ column_name }) => new RegExp(`\\b${column_name} (=|IN) :`).test(where ?? ''))
-        );
-      };
-      const unbounded = queries.filter(
-        ({ cql }) =>
-          cql.startsWith('SELECT') &&
-          !/ LIMIT (:size|1\b)/.test(cql) &&
-          !/^SELECT count\(/.test(cql) &&
-          !isBounded(cql),
-      );
-      expect(unbounded.map(({ name }) => name)).toEqual(BOUNDED_OTHERWISE);
-    } finally {
-      await client.shutdown();
-    }
+    };
+    const unbounded = queries.filter(
+      ({ cql }) =>
+        cql.startsWith('SELECT') &&
+        !/ LIMIT (:size|1\b)/.test(cql) &&
+        !/^SELECT count\(/.test(cql) &&
+        !isBounded(cql),
+    );
+    expect(unbounded.map(({ name }) => name)).toEqual(BOUNDED_OTHERWISE);
   });
 
   it('is LWT-only or LWT-never in its writes, table by table', () => {
@@ -165,44 +165,38 @@ describe('Every statement of the registry', () => {
   });
 
   it('writes to what expires by itself only what does, and all of a row at once', async () => {
-    const { cassandra } = testConfig();
-    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
-    try {
-      for (const table of EXPIRE_BY_THEMSELVES) {
-        const { rows } = await client.execute(
-          'SELECT column_name, kind FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?',
-          [TEST_KEYSPACE, table],
-          { prepare: true },
-        );
-        const columns = (rows as unknown as { column_name: string; kind: string }[])
-          .filter(({ kind }) => kind !== 'partition_key' && kind !== 'clustering')
-          .map(({ column_name }) => column_name);
-        expect(columns.length).toBeGreaterThan(0);
-        const writes = queries.filter(({ cql }) =>
-          new RegExp(`^(INSERT INTO|UPDATE) ${table}\\b`).test(cql),
-        );
-        expect(writes.length).toBeGreaterThan(0);
-        for (const { name, cql } of writes) {
-          expect([name, cql]).toEqual([
-            name,
-            expect.stringMatching(new RegExp(`\\bUSING TTL ${String(DAY_SECONDS)}\\b`)),
-          ]);
-          const written = /^INSERT INTO \w+ \(([^)]*)\)|\bSET (.*) WHERE /.exec(cql);
-          const names = (written?.[1] ?? written?.[2] ?? '')
-            .split(', ')
-            .map((part) => part.split(' ', 1)[0]);
-          expect([name, names]).toEqual([name, expect.arrayContaining(columns)]);
-        }
-        // And what is written without a word about it by somebody else.
-        const settings = await client.execute(
-          'SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?',
-          [TEST_KEYSPACE, table],
-          { prepare: true },
-        );
-        expect(settings.first().get('default_time_to_live')).toBe(DAY_SECONDS);
+    for (const table of EXPIRE_BY_THEMSELVES) {
+      const { rows } = await client.execute(
+        'SELECT column_name, kind FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?',
+        [TEST_KEYSPACE, table],
+        { prepare: true },
+      );
+      const columns = (rows as unknown as { column_name: string; kind: string }[])
+        .filter(({ kind }) => kind !== 'partition_key' && kind !== 'clustering')
+        .map(({ column_name }) => column_name);
+      expect(columns.length).toBeGreaterThan(0);
+      const writes = queries.filter(({ cql }) =>
+        new RegExp(`^(INSERT INTO|UPDATE) ${table}\\b`).test(cql),
+      );
+      expect(writes.length).toBeGreaterThan(0);
+      for (const { name, cql } of writes) {
+        expect([name, cql]).toEqual([
+          name,
+          expect.stringMatching(new RegExp(`\\bUSING TTL ${String(DAY_SECONDS)}\\b`)),
+        ]);
+        const written = /^INSERT INTO \w+ \(([^)]*)\)|\bSET (.*) WHERE /.exec(cql);
+        const names = (written?.[1] ?? written?.[2] ?? '')
+          .split(', ')
+          .map((part) => part.split(' ', 1)[0]);
+        expect([name, names]).toEqual([name, expect.arrayContaining(columns)]);
       }
-    } finally {
-      await client.shutdown();
+      // And what is written without a word about it by somebody else.
+      const settings = await client.execute(
+        'SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?',
+        [TEST_KEYSPACE, table],
+        { prepare: true },
+      );
+      expect(settings.first().get('default_time_to_live')).toBe(DAY_SECONDS);
     }
   });
 
@@ -226,34 +220,28 @@ describe('Every statement of the registry', () => {
   });
 
   it('D5: works on tables whose partitions begin with the organization', async () => {
-    const { cassandra } = testConfig();
-    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
-    try {
-      const { rows } = await client.execute(
-        'SELECT table_name, column_name, kind, position FROM system_schema.columns WHERE keyspace_name = ?',
-        [TEST_KEYSPACE],
-        { prepare: true },
-      );
-      const first = (rows as unknown as Record<string, unknown>[]).filter(
-        ({ kind, position }) => kind === 'partition_key' && position === 0,
-      );
-      const tenant = first.filter(({ table_name }) => !SYSTEM_TABLES.includes(String(table_name)));
-      expect(tenant.length).toBeGreaterThan(3);
-      for (const { table_name, column_name } of tenant) {
-        expect([table_name, column_name]).toEqual([table_name, 'organization_id']);
-      }
-      // The organization's own row stays as its tombstone; everything else goes with it, or after it.
-      const erased = queries
-        .map(({ name }) => name.split('.'))
-        .filter(([, purpose]) => purpose === 'erase');
-      expect(
-        erased
-          .map(([table]) => table)
-          .concat('organizations', EXPIRE_BY_THEMSELVES)
-          .sort(),
-      ).toEqual(tenant.map(({ table_name }) => table_name).sort());
-    } finally {
-      await client.shutdown();
+    const { rows } = await client.execute(
+      'SELECT table_name, column_name, kind, position FROM system_schema.columns WHERE keyspace_name = ?',
+      [TEST_KEYSPACE],
+      { prepare: true },
+    );
+    const first = (rows as unknown as Record<string, unknown>[]).filter(
+      ({ kind, position }) => kind === 'partition_key' && position === 0,
+    );
+    const tenant = first.filter(({ table_name }) => !SYSTEM_TABLES.includes(String(table_name)));
+    expect(tenant.length).toBeGreaterThan(3);
+    for (const { table_name, column_name } of tenant) {
+      expect([table_name, column_name]).toEqual([table_name, 'organization_id']);
     }
+    // The organization's own row stays as its tombstone; everything else goes with it, or after it.
+    const erased = queries
+      .map(({ name }) => name.split('.'))
+      .filter(([, purpose]) => purpose === 'erase');
+    expect(
+      erased
+        .map(([table]) => table)
+        .concat('organizations', EXPIRE_BY_THEMSELVES)
+        .sort(),
+    ).toEqual(tenant.map(({ table_name }) => table_name).sort());
   });
 });
