@@ -6,6 +6,10 @@ export type Role = (typeof ROLES)[number];
 export const OBJECTS = ['companies', 'contacts', 'deals', 'activities'] as const;
 export type ObjectName = (typeof OBJECTS)[number];
 
+export function isObjectName(object: string): object is ObjectName {
+  return (OBJECTS as readonly string[]).includes(object);
+}
+
 /** What a route can demand. A route without one of these is closed to everybody. */
 export const PERMISSIONS = [
   'self:read',

@@ -1,10 +1,11 @@
-import { isReadByOwner, type ObjectName, OBJECTS } from '../common/permissions';
+import { isObjectName, isReadByOwner } from '../common/permissions';
 import { indexKeys, sortKey as customSortKey } from '../fields/custom-values';
 import type { Field } from '../fields/field';
 import { type ChangeEvent, type StoredRecord, undoChanges } from './record';
 import { ownersOf, type RecordDefinition } from './record-definition';
 import { referencesOf } from './references';
 import { type DerivedRow, rowKey } from './store/derived-rows';
+import { toCopy } from './store/record-copy';
 import {
   ALL,
   customScope,
@@ -72,8 +73,8 @@ export function recordTerms(definition: RecordDefinition, record: StoredRecord):
 
 /** The scopes whose lists of terms a record is in. */
 function termScopes(definition: RecordDefinition, record: StoredRecord): string[] {
-  const object = definition.object as ObjectName;
-  if (!OBJECTS.includes(object)) return [];
+  const { object } = definition;
+  if (!isObjectName(object)) return [];
   return isReadByOwner(object) ? baseScopes(definition, record) : [ALL];
 }
 
@@ -89,12 +90,15 @@ export function derive(
   if (record.state !== 'live') return [];
   const orders = ['created', 'name', ...Object.keys(definition.orders ?? {})];
   const rows: DerivedRow[] = [];
-  const list = (order: string, scope: string) => {
-    const key = sortKeyOf(definition, record, order, fields);
-    if (key !== null) rows.push({ table: 'list_rows', list: listName(order, scope), sortKey: key });
+  const list = (order: string, scope: string, rest: { copy?: string | null } = {}) => {
+    const sortKey = sortKeyOf(definition, record, order, fields);
+    const name = listName(order, scope);
+    if (sortKey !== null) rows.push({ table: 'list_rows', list: name, sortKey, ...rest });
   };
+  // What nobody lists, such as merges, needs none.
+  const copy = isObjectName(definition.object) ? toCopy(record) : null;
   for (const scope of scopesOf(definition, record, fields)) {
-    for (const order of orders) list(order, scope);
+    for (const order of orders) list(order, scope, scope === ALL ? { copy } : {});
   }
   for (const { key } of indexedOf(fields)) {
     for (const scope of baseScopes(definition, record)) list(`custom.${key}`, scope);

@@ -93,6 +93,10 @@ describe('The commands that work on the records of an organization', () => {
     await expect(patch).rejects.toThrow(/socket hang up|ECONNRESET/);
     expect(await dying.ended).toBe('SIGKILL');
 
+    // The list has no copy of the version before it any more.
+    const shown = (await listed(token)).find(({ id }) => id === contact.id);
+    expect(shown?.last_name).toBe('Zyx-Unheard');
+
     const before = await ofIt('verify');
     expect(before.code).toBe(1);
     expect(before.output).toMatch(new RegExp(`missing +contacts ${contact.id} term:zy\\|all`));

@@ -55,6 +55,12 @@ class ByWallClock extends DerivedRowsRepository {
   }
 }
 
+class NotWithdrawn extends DerivedRowsRepository {
+  override withdrawCopies(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
 class MineById extends UniqueValuesRepository {
   override renew(): Promise<boolean> {
     return Promise.resolve(true);
@@ -126,9 +132,21 @@ describe('The checker of the record store', () => {
         await whileStalled(
           world,
           contact('patch', 0, { tags: [1] }),
-          { at: 'layouts.find', when: 'before' },
+          { at: 'records.commit', when: 'after' },
           () => world.run({ writer: 1, action: contact('patch', 0, { tags: [] }) }),
         );
+      },
+    ],
+    [
+      'a crash after the commit of a change, with copies that are not withdrawn',
+      { derived: NotWithdrawn },
+      async (world) => {
+        await world.run({ writer: 0, action: contact('create', 0, {}) });
+        await world.run({
+          writer: 0,
+          action: contact('patch', 0, { tags: [1] }),
+          faults: [{ at: 'records.commit', when: 'after' }],
+        });
       },
     ],
     [

@@ -5,9 +5,9 @@ import { CassandraService } from '../../src/cassandra/cassandra.service';
 import type { Principal } from '../../src/common/principal';
 import { newOrganizationId } from '../support/api';
 import { TEST_KEYSPACE, testConfig } from '../support/config';
-import { FaultyCassandra, Gate } from '../support/records/faulty-cassandra';
+import { Crash, FaultyCassandra, Gate } from '../support/records/faulty-cassandra';
 import { buildStore, type RecordStore } from '../support/records/store';
-import { listAll } from '../support/records/visible';
+import { findOutdated, listAll } from '../support/records/visible';
 import { connectWriters } from '../support/records/world';
 
 const WRITERS = 4;
@@ -85,6 +85,7 @@ describe('Growing under load', () => {
           problems.push(`${String(lost.length)} of ${String(before.length)} lost`);
         if (found.size !== all.length) problems.push('a record came twice');
       }
+      problems.push(...(await findOutdated(reader, caller, 'contacts')));
     };
 
     const work = [
@@ -126,5 +127,28 @@ describe('Growing under load', () => {
     expect(report.records).toBe(known.size);
     const all = await listAll(reader, caller, 'contacts', { sort: 'name' });
     expect(new Set(all.map(({ id }) => id))).toEqual(known);
+  });
+
+  it('shows no copy of a version that a write replaces which began before the new spread', async () => {
+    const [reader, grower, writer] = stores;
+    const client = clients.at(-1);
+    if (!reader || !grower || !writer || !client) throw new Error('no store');
+    const organization = { ...caller, organizationId: newOrganizationId() };
+    const { id } = await writer.contacts.create(organization, { last_name: 'Before' });
+    const gate = new Gate();
+    const faults = [
+      { at: 'records.commit', when: 'before' as const, wait: gate.wait },
+      { at: 'list_rows.putCopy', when: 'before' as const },
+    ];
+    const dying = buildStore(new FaultyCassandra(client, TEST_KEYSPACE, faults), testConfig());
+    const change = dying.contacts.patch(organization, id, { title: 'Director' });
+    await gate.reached;
+    const { organizationId } = organization;
+    await grower.rebucketing.grow(organizationId, 4, 'contacts', () => undefined);
+    gate.release();
+    await expect(change).rejects.toThrow(Crash);
+    const [listed] = await listAll(reader, organization, 'contacts', { sort: 'created_at' });
+    expect(listed?.version).toBe(2);
+    expect(listed?.data.title).toBe('Director');
   });
 });

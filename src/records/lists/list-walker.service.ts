@@ -3,6 +3,7 @@ import type { StoredRecord } from '../record';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import type { ListedRow, ListPosition } from '../store/list-order';
+import { fromCopy } from '../store/record-copy';
 import { RecordsRepository } from '../store/records.repository';
 import type { Walk } from './list-plan';
 
@@ -43,17 +44,23 @@ export class ListWalker {
     );
   }
 
-  /** What rows lead to, as it is now: where a row is not one of its record any more, nothing. */
+  /**
+   * What rows lead to, as it is now: where a row is not one of its record any more, nothing. A copy is
+   * the record as it is: it is withdrawn before the record changes (record-writer.service.ts).
+   */
   async matches(
     organizationId: string,
     object: string,
     walk: Pick<Walk, 'stands' | 'matches'>,
     rows: readonly ListedRow[],
   ): Promise<Match[]> {
-    const ids = rows.map(({ id }) => id);
-    const records = await this.records.findMany(organizationId, object, ids);
-    return rows.flatMap((row) => {
-      const record = records.get(row.id);
+    const carried = rows.map(({ id, version, copy }) =>
+      copy === null ? undefined : fromCopy({ organizationId, object, id }, version, copy),
+    );
+    const others = rows.filter((_, index) => !carried[index]).map(({ id }) => id);
+    const records = await this.records.findMany(organizationId, object, others);
+    return rows.flatMap((row, index) => {
+      const record = carried[index] ?? records.get(row.id);
       return record && walk.stands(record, row) && walk.matches(record) ? [{ record, row }] : [];
     });
   }

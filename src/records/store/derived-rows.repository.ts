@@ -3,7 +3,7 @@ import { CassandraService, type Statement } from '../../cassandra/cassandra.serv
 import { defineQuery } from '../../cassandra/define-query';
 import { inChunks } from '../../common/in-chunks';
 import { groupBy } from '../../common/group-by';
-import { allBuckets, bucketOf, type DerivedRow, derivedTime } from './derived-rows';
+import { allBuckets, bucketOf, type DerivedRow, derivedTime, hasCopy } from './derived-rows';
 import { type ListedRow, type ListRange, inListOrder, shareOf } from './list-order';
 
 const LIST = 'organization_id = :organization_id AND object = :object AND list = :list';
@@ -16,6 +16,17 @@ const putList = defineQuery(
    VALUES (:organization_id, :object, :list, :bucket, :sort_key, :id, :version)
    USING TIMESTAMP :time`,
 );
+const putCopy = defineQuery(
+  'list_rows.putCopy',
+  `INSERT INTO list_rows (organization_id, object, list, bucket, sort_key, id, version, copy)
+   VALUES (:organization_id, :object, :list, :bucket, :sort_key, :id, :version, :copy)
+   USING TIMESTAMP :time`,
+);
+const withdrawCopy = defineQuery(
+  'list_rows.withdrawCopy',
+  `DELETE copy FROM list_rows USING TIMESTAMP :time WHERE ${PARTITION}
+   AND sort_key = :sort_key AND id = :id`,
+);
 const removeList = defineQuery(
   'list_rows.remove',
   `DELETE FROM list_rows USING TIMESTAMP :time WHERE ${PARTITION}
@@ -23,21 +34,21 @@ const removeList = defineQuery(
 );
 const ascending = defineQuery<ListRowRow>(
   'list_rows.ascending',
-  `SELECT bucket, sort_key, id, version FROM list_rows WHERE ${LIST} AND bucket IN :buckets
+  `SELECT bucket, sort_key, id, version, copy FROM list_rows WHERE ${LIST} AND bucket IN :buckets
    AND (sort_key, id) > (:from_key, :from_id) AND (sort_key) < (:end_key)
    PER PARTITION LIMIT :size`,
 );
 const descending = defineQuery<ListRowRow>(
   'list_rows.descending',
-  `SELECT bucket, sort_key, id, version FROM list_rows WHERE ${LIST} AND bucket IN :buckets
+  `SELECT bucket, sort_key, id, version, copy FROM list_rows WHERE ${LIST} AND bucket IN :buckets
    AND (sort_key, id) < (:from_key, :from_id) AND (sort_key) >= (:end_key)
    ORDER BY sort_key DESC, id DESC PER PARTITION LIMIT :size`,
 );
 const dropList = defineQuery('list_rows.drop', `DELETE FROM list_rows WHERE ${PARTITION}`);
 const dropTotal = defineQuery('total_rows.drop', `DELETE FROM total_rows WHERE ${PARTITION}`);
-const findList = defineQuery<{ version: number }>(
+const findList = defineQuery<{ version: number; copy: string | null }>(
   'list_rows.find',
-  `SELECT version FROM list_rows WHERE ${PARTITION} AND sort_key = :sort_key AND id = :id`,
+  `SELECT version, copy FROM list_rows WHERE ${PARTITION} AND sort_key = :sort_key AND id = :id`,
 );
 const putTotal = defineQuery(
   'total_rows.put',
@@ -72,6 +83,7 @@ interface ListRowRow {
   sort_key: string;
   id: string;
   version: number;
+  copy: string | null;
 }
 
 interface TotalRowRow {
@@ -147,6 +159,26 @@ export class DerivedRowsRepository {
   }
 
   /**
+   * Takes the copies of a version out of its rows, for good: a deletion counts more than what is written
+   * at the same time of the database, however late that is.
+   */
+  async withdrawCopies(
+    from: DerivedFrom,
+    layouts: readonly number[],
+    rows: readonly DerivedRow[],
+  ): Promise<void> {
+    await this.cassandra.scatter(
+      layouts.flatMap((buckets) => {
+        const common = commonParams(from, bucketOf(from.id, buckets));
+        return rows.filter(hasCopy).map(({ list, sortKey }) => ({
+          query: withdrawCopy,
+          params: { ...common, list, sort_key: sortKey },
+        }));
+      }),
+    );
+  }
+
+  /**
    * Rows of one list after (or, descending, before) a position, in order, from all of its buckets: a
    * statement for their shares of the page, and one more for each that had more than its share.
    */
@@ -211,7 +243,7 @@ export class DerivedRowsRepository {
     const key = { ...partitionKey(partition), id };
     if (row.table === 'list_rows') {
       const found = await this.cassandra.first(findList, { ...key, sort_key: row.sortKey });
-      return found && { id, version: found.version, row };
+      return found && { id, version: found.version, row: { ...row, copy: found.copy } };
     }
     const [group1, group2, group3, group4, group5] = row.groups;
     const groups = { group1, group2, group3, group4, group5 };
@@ -248,21 +280,33 @@ function toStatement(
   row: DerivedRow,
 ): Statement {
   const common = {
-    organization_id: from.organizationId,
-    object: from.object,
+    ...commonParams(from, bucket),
     list: row.list,
-    bucket,
-    id: from.id,
-    time: derivedTime(from.createdAt, from.version),
     ...(action === 'put' ? { version: from.version } : {}),
   };
   if (row.table === 'list_rows') {
-    const query = action === 'put' ? putList : removeList;
-    return { query, params: { ...common, sort_key: row.sortKey } };
+    const params = { ...common, sort_key: row.sortKey };
+    if (action === 'remove') return { query: removeList, params };
+    return hasCopy(row)
+      ? { query: putCopy, params: { ...params, copy: row.copy } }
+      : { query: putList, params };
   }
   const [group1, group2, group3, group4, group5] = row.groups;
   const groups = { group1, group2, group3, group4, group5 };
   return action === 'put'
     ? { query: putTotal, params: { ...common, ...groups, amount: row.amount } }
     : { query: removeTotal, params: { ...common, ...groups } };
+}
+
+function commonParams(
+  { organizationId, object, id, createdAt, version }: DerivedFrom,
+  bucket: string,
+) {
+  return {
+    organization_id: organizationId,
+    object,
+    bucket,
+    id,
+    time: derivedTime(createdAt, version),
+  };
 }

@@ -6,6 +6,8 @@ export interface ListRow {
   /** `<order>|<scope>`, e.g. `created|owner:0197…`. */
   list: string;
   sortKey: string;
+  /** The record itself, so that it need not be read; not in every list, and not of every record. */
+  copy?: string | null;
 }
 
 /** What a record adds to a total. */
@@ -38,6 +40,11 @@ export function changedTotals(
   }
   for (const { list } of amounts.values()) changed.add(list);
   return changed;
+}
+
+/** A row that carries its record. */
+export function hasCopy(row: DerivedRow): row is ListRow & { copy: string } {
+  return row.table === 'list_rows' && typeof row.copy === 'string';
 }
 
 function isTotal(row: DerivedRow): row is TotalRow {

@@ -40,7 +40,7 @@ export interface VerifyReport {
 const FAULTS_MAX = 100;
 /** Rows a partition can have before reading it gets slow for everybody. */
 const PARTITION_MAX = 100_000;
-/** Records whose rows are kept in memory to be compared, unless a bucket has more: some 150 MB. */
+/** Records whose rows are kept in memory to be compared, unless a bucket has more: some 180 MB. */
 const SLICE_RECORDS = 25_000;
 
 /** Work on all records of an organization: repairing and verifying what follows from them. */

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
+import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { contended } from '../../common/errors';
 import { inParallel } from '../../common/in-parallel';
 import { FieldsService } from '../../fields/fields.service';
+import { backOff } from '../back-off';
 import { derive } from '../derive';
+import type { StoredRecord } from '../record';
 import { AT_ONCE, Maintenance } from './maintenance.service';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
 import { bucketOf } from '../store/derived-rows';
@@ -16,6 +19,7 @@ import {
   LayoutsRepository,
 } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
+import { RecordsRepository } from '../store/records.repository';
 
 /** Every process has looked at the layout again after this, and clocks need not agree for it. */
 const SETTLED_MS = 3 * LAYOUT_CACHE_MS;
@@ -47,6 +51,7 @@ export function bucketsFor(records: number, from = INITIAL_BUCKETS): number {
 export class Rebucketing {
   constructor(
     private readonly layouts: LayoutsRepository,
+    private readonly records: RecordsRepository,
     private readonly derived: DerivedRowsRepository,
     private readonly fields: FieldsService,
     private readonly ids: RecordIdsRepository,
@@ -123,12 +128,26 @@ export class Rebucketing {
     let count = 0;
     for await (const records of this.maintenance.walk(organizationId, definition)) {
       const fields = await this.fields.of(organizationId, object);
-      await inParallel(records, AT_ONCE, (record) =>
-        this.derived.write(record, [buckets], derive(definition, record, fields), []),
-      );
+      await inParallel(records, AT_ONCE, async (one) => {
+        const record = await this.fenced(one);
+        await this.derived.write(record, [buckets], derive(definition, record, fields), []);
+      });
       count += records.length;
     }
     return count;
+  }
+
+  /**
+   * The record as it is when no write can commit any more that began before the new spread was known: it
+   * would not have withdrawn the copies that are about to be in there.
+   */
+  private async fenced(found: StoredRecord): Promise<StoredRecord> {
+    for (let record = found, attempt = 1; ; attempt++) {
+      if (record.state !== 'live') return record;
+      if (await this.records.fence(record, record, randomId())) return record;
+      await backOff(attempt);
+      record = (await this.records.find(record, true)) ?? record;
+    }
   }
 
   /** Deletes the rows of the old spread. Nobody reads it any more. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredRecord } from '../record';
 import { bucketOf, type DerivedRow, rowKey } from '../store/derived-rows';
+import { copyAgrees } from '../store/record-copy';
 import type {
   DerivedPartition,
   DerivedRowsRepository,
@@ -82,7 +83,7 @@ export async function comparePartition(
       const key = rowKey(row) + id;
       const match = expected.get(key);
       expected.delete(key);
-      if (match?.version !== version || !sameAmount(match.row, row)) {
+      if (match?.version !== version || !saysTheSame(row, match.row)) {
         suspects.push({ partition, row, id });
       }
     }
@@ -99,7 +100,7 @@ export function faultOf(
 ): 'missing' | 'outdated' | 'stray' | undefined {
   if (!expected || !record) return stored && 'stray';
   if (!stored) return 'missing';
-  const stands = stored.version === record.version && sameAmount(expected, stored.row);
+  const stands = stored.version === record.version && saysTheSame(stored.row, expected);
   return stands ? undefined : 'outdated';
 }
 
@@ -117,9 +118,11 @@ export async function hasWrongSum(
   return true;
 }
 
-function sameAmount(one: DerivedRow, other: DerivedRow): boolean {
-  if (one.table === 'list_rows' || other.table === 'list_rows') return true;
-  return one.amount === other.amount;
+function saysTheSame(stored: DerivedRow, expected: DerivedRow): boolean {
+  if (stored.table === 'list_rows') {
+    return expected.table === 'list_rows' && copyAgrees(stored.copy, expected.copy ?? null);
+  }
+  return expected.table === 'total_rows' && stored.amount === expected.amount;
 }
 
 async function* rowsOf(
@@ -142,7 +145,11 @@ async function* rowsOf(
     const rows = await derived.listBuckets(partition, [partition.bucket], range, PAGE);
     const last = rows.at(-1);
     if (!last) return;
-    yield rows.map(({ id, version, sortKey }) => ({ id, version, row: { table, list, sortKey } }));
+    yield rows.map(({ id, version, sortKey, copy }) => ({
+      id,
+      version,
+      row: { table, list, sortKey, copy },
+    }));
     if (rows.length < PAGE) return;
     from = last;
   }

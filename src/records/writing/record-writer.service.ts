@@ -18,7 +18,7 @@ import {
   type UniqueValue,
 } from '../record';
 import { type RecordDefinition, uniquesOf } from '../record-definition';
-import { changedTotals, type DerivedRow } from '../store/derived-rows';
+import { changedTotals, type DerivedRow, hasCopy } from '../store/derived-rows';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
@@ -37,7 +37,7 @@ export interface WriteDetail {
 /**
  * Writes a version of a record and all that follows from it, in this order:
  *
- *   intent → claims → commit → derived rows → claims given up → intent removed
+ *   intent, copies withdrawn → claims → commit → derived rows → claims given up → intent removed
  *
  * The commit decides. Whatever a crash leaves before it is taken back, and after it is finished, by
  * the sweeper, which finds the intent. A write is acknowledged when its derived rows are there.
@@ -88,6 +88,7 @@ export class RecordWriter {
       version: base?.version ?? 0,
       uniques: [...claimed, ...givenUp],
     };
+    const rowsBefore = base ? derive(definition, base, fields) : [];
     const [intent, held] = await Promise.all([
       this.intents.add({
         ...newIntent(key),
@@ -95,7 +96,9 @@ export class RecordWriter {
         detail: JSON.stringify(detail),
       }),
       this.claims.held(key, givenUp),
-      base ? undefined : this.ids.add(key.organizationId, key.object, key.id),
+      base
+        ? this.withdrawCopies(base, rowsBefore)
+        : this.ids.add(key.organizationId, key.object, key.id),
       record.state === 'deleted' ? this.planPurge(key, record.updatedAt) : undefined,
     ]);
     const claims = await this.claims.claim(definition, key, claimed);
@@ -117,7 +120,7 @@ export class RecordWriter {
       return undefined;
     }
     await Promise.all([
-      this.writeDerived(definition, fields, record, base),
+      this.writeDerived(definition, fields, record, rowsBefore),
       this.outbox.note(record),
     ]);
     await this.claims.release(key, held);
@@ -165,11 +168,17 @@ export class RecordWriter {
     definition: RecordDefinition,
     fields: readonly Field[],
     record: StoredRecord,
-    base: StoredRecord | undefined,
+    before: readonly DerivedRow[],
   ): Promise<void> {
     const rows = derive(definition, record, fields);
-    const before = base ? derive(definition, base, fields) : [];
     await this.writeRows(record, rows, without(before, rows), changedTotals(before, rows));
+  }
+
+  /** Before a commit: whoever reads a list after it must not find the version that was there before. */
+  private async withdrawCopies(base: StoredRecord, rows: readonly DerivedRow[]): Promise<void> {
+    if (!rows.some(hasCopy)) return;
+    const { writeBuckets } = await this.layouts.get(base.organizationId, base.object);
+    await this.derived.withdrawCopies(base, writeBuckets, rows);
   }
 
   private async writeRows(

@@ -169,7 +169,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     lists,
     finisher,
     maintenance,
-    rebucketing: new Rebucketing(layouts, derived, fields, ids, maintenance, cassandra),
+    rebucketing: new Rebucketing(layouts, records, derived, fields, ids, maintenance, cassandra),
     erasure,
     activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),

@@ -48,6 +48,31 @@ export async function listAll(
   }
 }
 
+/** The records that a list shows in an older version than they had before it was read. */
+export async function findOutdated(
+  store: RecordStore,
+  caller: Principal,
+  object: string,
+): Promise<string[]> {
+  const versions = new Map<string, number>();
+  const walk = store.maintenance.walk(caller.organizationId, definitionOf(object));
+  for await (const records of walk) {
+    for (const { id, version } of records) versions.set(id, version);
+  }
+  const queries: Query[] = [{ sort: '-created_at' }, { sort: 'name' }];
+  const found = await Promise.all(
+    queries.map(async (query) => {
+      const all = await listAll(store, caller, object, query);
+      return all
+        .filter(({ id, version }) => version < (versions.get(id) ?? 0))
+        .map(
+          ({ id, version }) => `${JSON.stringify(query)} has version ${String(version)} of ${id}`,
+        );
+    }),
+  );
+  return found.flat();
+}
+
 /** The lists that do not have a record as it was written, though nobody has changed it since. */
 export async function findInvisible(
   store: RecordStore,

@@ -15,7 +15,7 @@ import { TEST_KEYSPACE, testConfig } from '../config';
 import { Crash, type Fault, FaultyCassandra } from './faulty-cassandra';
 import { buildStore, type Parts, type RecordStore } from './store';
 import { sweepOrganization } from './sweep';
-import { findInvisible } from './visible';
+import { findInvisible, findOutdated } from './visible';
 
 /** Short enough that a stall of a moment outlives it. */
 export const LEASE_MS = 40;
@@ -78,7 +78,10 @@ export async function connectWriters(count: number): Promise<Client[]> {
 export class World {
   readonly organizationId = newOrganizationId();
   readonly attempts: Attempt[] = [];
-  /** What was not to be seen right after its acknowledgement, and errors that are nobody's answer. */
+  /**
+   * What was not to be seen right after its acknowledgement, or in an older version than it had, and
+   * errors that are nobody's answer.
+   */
   readonly complaints: string[] = [];
   readonly startedAt = new Date();
   /** A process that has no part in the writing. */
@@ -164,6 +167,8 @@ export class World {
     await cassandra.idle();
     attempt.crashed = cassandra.crashed;
     this.attempts.push(attempt);
+    const outdated = await findOutdated(this.store, this.reader, command.action.object);
+    this.complaints.push(...outdated.map((one) => `after ${describe(command)}: ${one}`));
     const { record } = attempt;
     if (record?.operationId === operationOf(seed) && !attempt.crashed) {
       const unseen = await findInvisible(this.store, this.reader, record);
