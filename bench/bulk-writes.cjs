@@ -10,8 +10,9 @@ const { run, lwt, scatter, onApplicationShutdown } = CassandraService.prototype;
 
 /** What there are many of; a pipeline is read as soon as it is written. */
 const OBJECTS = new Set(['companies', 'contacts', 'deals', 'activities']);
-/** In one batch: as much as Cassandra takes without a warning. */
+/** In one batch: as much as Cassandra takes without a warning, and of rows with a copy of the record. */
 const ROWS = 30;
+const COPIES = 4;
 const ATTEMPTS = 10;
 const BUFFERED_MAX = 200_000;
 /** What the sweeper and the sequencer would be told, and readers who keep sums. */
@@ -57,7 +58,7 @@ async function buffer(service, statement) {
   statements.push(statement);
   buffered++;
   if (statements.length === 1) buffers.set(key, statements);
-  if (statements.length === ROWS) {
+  if (statements.length === (statement.query.name === 'list_rows.putCopy' ? COPIES : ROWS)) {
     buffers.delete(key);
     await send(service, statements);
   } else if (buffered > BUFFERED_MAX) {
@@ -87,7 +88,7 @@ async function remembered(service, query, params) {
 
 CassandraService.prototype.scatter = async function (statements) {
   const isRow = ({ query, params }) =>
-    OBJECTS.has(params.object) && /^(list_rows|total_rows)\.put$/.test(query.name);
+    OBJECTS.has(params.object) && /^(list_rows|total_rows)\.put(Copy)?$/.test(query.name);
   const others = statements.filter((one) => !isRow(one) && !LEFT_OUT.test(one.query.name));
   for (const statement of statements.filter(isRow)) await buffer(this, statement);
   if (others.length > 0) await scatter.call(this, others);

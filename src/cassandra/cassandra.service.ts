@@ -3,7 +3,6 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/request-context';
-import { inChunks } from '../common/in-chunks';
 import { inParallel } from '../common/in-parallel';
 import { allQueries, type Query } from './define-query';
 import { Lease } from './lease';
@@ -87,11 +86,16 @@ export class CassandraService implements OnApplicationShutdown {
 
   /**
    * Many unconditional writes to many partitions, in no order: all are done when it returns, and
-   * any of them may be when it fails. Ten to a request: the server warns of batches that span more.
+   * any of them may be when it fails. Ten to a request: the server warns of batches that span more, and
+   * of more than 5 kB, so neighbours, which can all be large, go apart.
    */
   async scatter(statements: Statement[]): Promise<void> {
+    const count = Math.ceil(statements.length / SCATTER_SIZE);
+    const chunks = Array.from({ length: count }, (_, at) =>
+      statements.filter((_statement, index) => index % count === at),
+    );
     await Promise.all(
-      inChunks(statements, SCATTER_SIZE).map((chunk) =>
+      chunks.map((chunk) =>
         this.measuredAttempt(nameOf(chunk), 'batch', () =>
           this.client.batch(toDriver(chunk), { prepare: true, logged: false, isIdempotent: true }),
         ),

@@ -78,6 +78,17 @@ function termScopes(definition: RecordDefinition, record: StoredRecord): string[
   return isReadByOwner(object) ? baseScopes(definition, record) : [ALL];
 }
 
+/** The lists whose rows may carry the record. */
+export function listsWithCopies(definition: RecordDefinition): string[] {
+  // Merges are listed by nobody, and of pipelines there are few.
+  if (!isObjectName(definition.object)) return [];
+  return ordersOf(definition).map((order) => listName(order, ALL));
+}
+
+function ordersOf({ orders = {} }: RecordDefinition): string[] {
+  return ['created', 'name', ...Object.keys(orders)];
+}
+
 /** Every row that follows from a record as it is. */
 export function derive(
   definition: RecordDefinition,
@@ -88,17 +99,19 @@ export function derive(
     return deletedRows(baseScopes(definition, record), record.deletedAt ?? record.updatedAt);
   }
   if (record.state !== 'live') return [];
-  const orders = ['created', 'name', ...Object.keys(definition.orders ?? {})];
+  const orders = ordersOf(definition);
   const rows: DerivedRow[] = [];
-  const list = (order: string, scope: string, rest: { copy?: string | null } = {}) => {
+  const copied = new Set(listsWithCopies(definition));
+  const copy = copied.size > 0 ? toCopy(record) : null;
+  const list = (order: string, scope: string) => {
     const sortKey = sortKeyOf(definition, record, order, fields);
+    if (sortKey === null) return;
     const name = listName(order, scope);
-    if (sortKey !== null) rows.push({ table: 'list_rows', list: name, sortKey, ...rest });
+    const rest = copied.has(name) ? { copy } : {};
+    rows.push({ table: 'list_rows', list: name, sortKey, ...rest });
   };
-  // What nobody lists, such as merges, needs none.
-  const copy = isObjectName(definition.object) ? toCopy(record) : null;
   for (const scope of scopesOf(definition, record, fields)) {
-    for (const order of orders) list(order, scope, scope === ALL ? { copy } : {});
+    for (const order of orders) list(order, scope);
   }
   for (const { key } of indexedOf(fields)) {
     for (const scope of baseScopes(definition, record)) list(`custom.${key}`, scope);

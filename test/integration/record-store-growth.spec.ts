@@ -13,9 +13,12 @@ import { connectWriters } from '../support/records/world';
 const WRITERS = 4;
 
 /** What is done while it is asked to stop: how often, and the first failure. */
-async function until(stopped: () => boolean, work: () => Promise<void>): Promise<number> {
+async function until(
+  stopped: () => boolean | Promise<boolean>,
+  work: () => Promise<void>,
+): Promise<number> {
   for (let count = 0; ; count++) {
-    if (stopped()) return count;
+    if (await stopped()) return count;
     await work();
   }
 }
@@ -150,5 +153,32 @@ describe('Growing under load', () => {
     const [listed] = await listAll(reader, organization, 'contacts', { sort: 'created_at' });
     expect(listed?.version).toBe(2);
     expect(listed?.data.title).toBe('Director');
+  });
+
+  // A second after the spread is announced, some processes write to it, and others have not heard of it.
+  it('shows nothing that one process has put into the new spread and another one changed', async () => {
+    const [reader, grower, informed, late] = stores;
+    if (!reader || !grower || !informed || !late) throw new Error('no store');
+    const organization = { ...caller, organizationId: newOrganizationId() };
+    const { organizationId } = organization;
+    const before = await late.layouts.find(organizationId, 'contacts');
+    const cached = jest.spyOn(late.layouts, 'get').mockResolvedValue(before);
+    const growing = grower.rebucketing.grow(organizationId, 4, 'contacts', () => undefined);
+    await until(
+      async () => (await reader.layouts.find(organizationId, 'contacts')).writeBuckets.length === 2,
+      () => sleep(20),
+    );
+    const create = (last_name: string) => informed.contacts.create(organization, { last_name });
+    const [renamed, removed] = [await create('Adams'), await create('Removed')];
+    await late.contacts.patch(organization, renamed.id, { last_name: 'Baker' });
+    await late.contacts.remove(organization, removed.id);
+    cached.mockRestore();
+    await growing;
+    for (const sort of ['name', '-created_at']) {
+      const all = await listAll(reader, organization, 'contacts', { sort });
+      expect(all.map(({ data }) => data.last_name)).toEqual(['Baker']);
+    }
+    const { faults } = await reader.maintenance.verify(organizationId);
+    expect(faults).toEqual([]);
   });
 });

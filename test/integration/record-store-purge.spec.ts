@@ -4,6 +4,12 @@ import type { Client } from 'cassandra-driver';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
 import { AppError } from '../../src/common/errors';
 import type { Principal } from '../../src/common/principal';
+import { RecordPurger } from '../../src/records/erasing/record-purger.service';
+import type { DerivedRow } from '../../src/records/store/derived-rows';
+import {
+  type DerivedFrom,
+  DerivedRowsRepository,
+} from '../../src/records/store/derived-rows.repository';
 import { newOrganizationId } from '../support/api';
 import { TEST_KEYSPACE, testConfig } from '../support/config';
 import { type Fault, FaultyCassandra, Gate } from '../support/records/faulty-cassandra';
@@ -11,6 +17,21 @@ import { buildStore, type RecordStore } from '../support/records/store';
 import { sweepOrganization } from '../support/records/sweep';
 import { listAll } from '../support/records/visible';
 import { connectWriters } from '../support/records/world';
+
+/** As if its rows were of a backup that is older than the one of the records. */
+class OlderRows extends DerivedRowsRepository {
+  override write(
+    from: DerivedFrom,
+    layouts: readonly number[],
+    rows: readonly DerivedRow[],
+  ): Promise<void> {
+    return super.write(from, layouts, rows, []);
+  }
+
+  override withdrawCopies(): Promise<void> {
+    return Promise.resolve();
+  }
+}
 
 const RETENTION_SECONDS = 1;
 const EMAIL = 'purged@example.com';
@@ -153,6 +174,25 @@ describe('A record that was deleted for long enough', () => {
     const record = await store.contacts.get(caller, id);
     expect(record.data).toMatchObject({ title: 'CTO', emails: [{ value: EMAIL }] });
     expect(await code(store.contacts.history(caller, id, { limit: 10 }))).toBe('done');
+    expect((await store.maintenance.verify(caller.organizationId)).faults).toEqual([]);
+  });
+
+  it('is in no list any more after a repair, though a backup has its rows and no history of it', async () => {
+    const cassandra = new CassandraService(clientOf(), TEST_KEYSPACE);
+    const restored = buildStore(cassandra, config, { derived: OlderRows });
+    const { id } = await restored.contacts.create(caller, { last_name: 'Gone' });
+    await restored.contacts.remove(caller, id);
+    const key = { organizationId: caller.organizationId, object: 'contacts', id };
+    const deleted = await store.records.find(key);
+    if (!deleted) throw new Error('no record');
+    const purger = new RecordPurger(restored.records, restored.writer);
+    expect(await purger.purge(deleted)).toBe(true);
+    await purger.forgetHistory(key);
+    const before = await store.maintenance.verify(caller.organizationId);
+    expect(before.faults.map(({ fault }) => fault)).toContain('stray');
+
+    await store.maintenance.repair(caller.organizationId, () => undefined);
+    expect(await listAll(store, caller, 'contacts', { sort: 'name' })).toEqual([]);
     expect((await store.maintenance.verify(caller.organizationId)).faults).toEqual([]);
   });
 });

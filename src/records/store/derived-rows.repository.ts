@@ -3,7 +3,7 @@ import { CassandraService, type Statement } from '../../cassandra/cassandra.serv
 import { defineQuery } from '../../cassandra/define-query';
 import { inChunks } from '../../common/in-chunks';
 import { groupBy } from '../../common/group-by';
-import { allBuckets, bucketOf, type DerivedRow, derivedTime, hasCopy } from './derived-rows';
+import { allBuckets, bucketOf, type DerivedRow, derivedTime, mayHaveCopy } from './derived-rows';
 import { type ListedRow, type ListRange, inListOrder, shareOf } from './list-order';
 
 const LIST = 'organization_id = :organization_id AND object = :object AND list = :list';
@@ -170,7 +170,7 @@ export class DerivedRowsRepository {
     await this.cassandra.scatter(
       layouts.flatMap((buckets) => {
         const common = commonParams(from, bucketOf(from.id, buckets));
-        return rows.filter(hasCopy).map(({ list, sortKey }) => ({
+        return rows.filter(mayHaveCopy).map(({ list, sortKey }) => ({
           query: withdrawCopy,
           params: { ...common, list, sort_key: sortKey },
         }));
@@ -287,7 +287,7 @@ function toStatement(
   if (row.table === 'list_rows') {
     const params = { ...common, sort_key: row.sortKey };
     if (action === 'remove') return { query: removeList, params };
-    return hasCopy(row)
+    return typeof row.copy === 'string'
       ? { query: putCopy, params: { ...params, copy: row.copy } }
       : { query: putList, params };
   }

@@ -6,7 +6,10 @@ export interface ListRow {
   /** `<order>|<scope>`, e.g. `created|owner:0197…`. */
   list: string;
   sortKey: string;
-  /** The record itself, so that it need not be read; not in every list, and not of every record. */
+  /**
+   * The record itself, so that it need not be read; null where it is too long. Rows of most lists have
+   * none (undefined).
+   */
   copy?: string | null;
 }
 
@@ -42,9 +45,9 @@ export function changedTotals(
   return changed;
 }
 
-/** A row that carries its record. */
-export function hasCopy(row: DerivedRow): row is ListRow & { copy: string } {
-  return row.table === 'list_rows' && typeof row.copy === 'string';
+/** A row of a list that carries records, this one or not. */
+export function mayHaveCopy(row: DerivedRow): row is ListRow & { copy: string | null } {
+  return row.table === 'list_rows' && row.copy !== undefined;
 }
 
 function isTotal(row: DerivedRow): row is TotalRow {

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RecordData, StoredRecord } from '../record';
 
 /**
- * Longest copy, in characters. A partition has some 50,000 rows, and should stay below 100 MB; a record
- * that is longer is read by itself.
+ * Longest copy, in bytes. A partition has some 50,000 rows, and should stay below 100 MB; a record that is
+ * longer is read by itself.
  */
 const COPY_MAX = 2000;
 
@@ -26,7 +26,7 @@ export function toCopy(record: StoredRecord): string | null {
     updatedAt: record.updatedAt.getTime(),
   };
   const text = JSON.stringify(copy);
-  return text.length > COPY_MAX ? null : text;
+  return Buffer.byteLength(text) > COPY_MAX ? null : text;
 }
 
 /**

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { inParallel } from '../../common/in-parallel';
 import { FieldsService } from '../../fields/fields.service';
-import { derive, deriveStale } from '../derive';
+import { derive, deriveStale, listsWithCopies } from '../derive';
 import type { StoredRecord } from '../record';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
 import { RecordWriter } from '../writing/record-writer.service';
-import { type DerivedRow, indexOf, rowKey } from '../store/derived-rows';
+import { allBuckets, type DerivedRow, indexOf, rowKey } from '../store/derived-rows';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
@@ -27,14 +27,21 @@ export interface Fault {
   fault: 'missing' | 'outdated' | 'stray' | 'miscounted' | 'oversized';
 }
 
-export interface VerifyReport {
+/** How much was looked at. */
+interface Seen {
   records: number;
   rows: number;
   partitions: number;
   /** Rows of the largest partition. */
   largest: number;
+}
+
+export interface VerifyReport extends Seen {
   faults: Fault[];
 }
+
+/** What is done about a fault, and about the row and the record of it. @returns whether to go on */
+type See = (fault: Fault, row?: DerivedRow, record?: StoredRecord) => boolean | Promise<boolean>;
 
 /** A fault list is for a person: beyond this only the number matters. */
 const FAULTS_MAX = 100;
@@ -56,7 +63,11 @@ export class Maintenance {
     private readonly writer: RecordWriter,
   ) {}
 
-  /** Derives every record anew, from its whole history. @returns the number of records */
+  /**
+   * Derives every record anew, from its whole history, and takes rows away that follow from no record:
+   * that of one whose history is gone may have left them in an older backup.
+   * @returns the number of records
+   */
   async repair(organizationId: string, progress: (records: number) => void): Promise<number> {
     let done = 0;
     for (const definition of allDefinitions()) {
@@ -66,6 +77,10 @@ export class Maintenance {
         progress(done);
       }
     }
+    await this.inspect(organizationId, async ({ fault }, row, record) => {
+      if (fault === 'stray' && row && record) await this.writer.remove(record, [row]);
+      return true;
+    });
     return done;
   }
 
@@ -77,12 +92,22 @@ export class Maintenance {
     organizationId: string,
     progress: (records: number) => void = () => undefined,
   ): Promise<VerifyReport> {
-    const report: VerifyReport = { records: 0, rows: 0, partitions: 0, largest: 0, faults: [] };
-    let looked = 0;
-    const count = (records: number) => {
-      looked += records;
-      progress(looked);
+    const faults: Fault[] = [];
+    const see = (fault: Fault) => {
+      if (faults.length < FAULTS_MAX) faults.push(fault);
+      return faults.length < FAULTS_MAX;
     };
+    return { ...(await this.inspect(organizationId, see, progress)), faults };
+  }
+
+  /** Looks at every derived row, and tells `see` what is wrong. @returns how much it has looked at */
+  private async inspect(
+    organizationId: string,
+    see: See,
+    progress: (records: number) => void = () => undefined,
+  ): Promise<Seen> {
+    const seen: Seen = { records: 0, rows: 0, partitions: 0, largest: 0 };
+    let looked = 0;
     for (const definition of allDefinitions()) {
       const { object } = definition;
       const records = await this.ids.count(organizationId, object);
@@ -96,14 +121,20 @@ export class Maintenance {
           const expected = new ExpectedRows(organizationId, object, buckets);
           for await (const some of this.walk(organizationId, definition, inSlice)) {
             await this.expect(definition, some, expected);
-            if (isFirst) report.records += some.length;
-            count(some.length);
+            if (isFirst) seen.records += some.length;
+            looked += some.length;
+            progress(looked);
           }
-          await this.compare(definition, expected, report);
+          // Rows that show a record are looked for also where none should be.
+          for (const [index, bucket] of allBuckets(buckets).entries()) {
+            if (index % slices !== slice) continue;
+            for (const list of listsWithCopies(definition)) expected.lookAt(list, bucket);
+          }
+          await this.compare(definition, expected, seen, see);
         }
       }
     }
-    return report;
+    return seen;
   }
 
   /** All records of an object, or those whose ids are wanted, a page at a time, in whatever state. */
@@ -142,22 +173,23 @@ export class Maintenance {
   private async compare(
     definition: RecordDefinition,
     expected: ExpectedRows,
-    report: VerifyReport,
+    seen: Seen,
+    see: See,
   ): Promise<void> {
     await inParallel(expected.all(), AT_ONCE, async (one) => {
       const { size, suspects } = await comparePartition(this.derived, one);
-      report.partitions++;
-      report.rows += size;
-      report.largest = Math.max(report.largest, size);
+      seen.partitions++;
+      seen.rows += size;
+      seen.largest = Math.max(seen.largest, size);
       const { object, bucket, list } = one.partition;
-      if (size > PARTITION_MAX) add(report, { object, id: bucket, list, fault: 'oversized' });
+      if (size > PARTITION_MAX) await see({ object, id: bucket, list, fault: 'oversized' });
       if (one.table === 'total_rows' && (await hasWrongSum(this.totals, one.partition))) {
-        add(report, { object, id: bucket, list, fault: 'miscounted' });
+        await see({ object, id: bucket, list, fault: 'miscounted' });
       }
       for (const suspect of suspects) {
-        if (report.faults.length >= FAULTS_MAX) break;
-        const fault = await this.lookAgain(definition, suspect);
-        if (fault) add(report, { object, id: suspect.id, list, fault });
+        const { fault, record } = await this.lookAgain(definition, suspect);
+        const { id, row } = suspect;
+        if (fault && !(await see({ object, id, list, fault }, row, record))) break;
       }
     });
   }
@@ -170,14 +202,7 @@ export class Maintenance {
     const key = rowKey(row);
     const rows = record ? derive(definition, record, fields) : [];
     const stored = await this.derived.find(partition, row, id);
-    return faultOf(
-      stored,
-      record,
-      rows.find((one) => rowKey(one) === key),
-    );
+    const expected = rows.find((one) => rowKey(one) === key);
+    return { fault: faultOf(stored, record, expected), record };
   }
-}
-
-function add(report: VerifyReport, fault: Fault): void {
-  if (report.faults.length < FAULTS_MAX) report.faults.push(fault);
 }

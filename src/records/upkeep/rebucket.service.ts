@@ -6,7 +6,7 @@ import { contended } from '../../common/errors';
 import { inParallel } from '../../common/in-parallel';
 import { FieldsService } from '../../fields/fields.service';
 import { backOff } from '../back-off';
-import { derive } from '../derive';
+import { derive, without } from '../derive';
 import type { StoredRecord } from '../record';
 import { AT_ONCE, Maintenance } from './maintenance.service';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
@@ -130,7 +130,10 @@ export class Rebucketing {
       const fields = await this.fields.of(organizationId, object);
       await inParallel(records, AT_ONCE, async (one) => {
         const record = await this.fenced(one);
-        await this.derived.write(record, [buckets], derive(definition, record, fields), []);
+        const rows = derive(definition, record, fields);
+        // Versions that one process has put there, and another one, which did not know of it yet, replaced.
+        const stale = without(await this.maintenance.everyRow(definition, record), rows);
+        await this.derived.write(record, [buckets], rows, stale);
       });
       count += records.length;
     }

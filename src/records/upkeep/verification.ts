@@ -53,13 +53,21 @@ export class ExpectedRows {
     }
   }
 
+  /** Has a partition looked at, whether or not something should stand in it. */
+  lookAt(list: string, bucket: string): void {
+    this.partitionAt('list_rows', list, bucket);
+  }
+
   all(): ExpectedPartition[] {
     return [...this.partitions.values()];
   }
 
   private partitionOf({ table, list }: DerivedRow, id: string): ExpectedPartition {
+    return this.partitionAt(table, list, bucketOf(id, this.buckets));
+  }
+
+  private partitionAt(table: DerivedRow['table'], list: string, bucket: string): ExpectedPartition {
     const { organizationId, object } = this;
-    const bucket = bucketOf(id, this.buckets);
     const name = `${table} ${bucket} ${list}`;
     const known = this.partitions.get(name);
     if (known) return known;

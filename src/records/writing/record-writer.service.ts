@@ -18,7 +18,7 @@ import {
   type UniqueValue,
 } from '../record';
 import { type RecordDefinition, uniquesOf } from '../record-definition';
-import { changedTotals, type DerivedRow, hasCopy } from '../store/derived-rows';
+import { changedTotals, type DerivedRow, mayHaveCopy } from '../store/derived-rows';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
@@ -37,7 +37,7 @@ export interface WriteDetail {
 /**
  * Writes a version of a record and all that follows from it, in this order:
  *
- *   intent, copies withdrawn → claims → commit → derived rows → claims given up → intent removed
+ *   intent → claims → copies withdrawn → commit → derived rows → claims given up → intent removed
  *
  * The commit decides. Whatever a crash leaves before it is taken back, and after it is finished, by
  * the sweeper, which finds the intent. A write is acknowledged when its derived rows are there.
@@ -89,6 +89,7 @@ export class RecordWriter {
       uniques: [...claimed, ...givenUp],
     };
     const rowsBefore = base ? derive(definition, base, fields) : [];
+    const withdraw = () => base && this.withdrawCopies(base, rowsBefore);
     const [intent, held] = await Promise.all([
       this.intents.add({
         ...newIntent(key),
@@ -96,12 +97,13 @@ export class RecordWriter {
         detail: JSON.stringify(detail),
       }),
       this.claims.held(key, givenUp),
-      base
-        ? this.withdrawCopies(base, rowsBefore)
-        : this.ids.add(key.organizationId, key.object, key.id),
+      base ? undefined : this.ids.add(key.organizationId, key.object, key.id),
+      claimed.length === 0 ? withdraw() : undefined,
       record.state === 'deleted' ? this.planPurge(key, record.updatedAt) : undefined,
     ]);
     const claims = await this.claims.claim(definition, key, claimed);
+    // Not before: what is refused keeps its copies.
+    if (claimed.length > 0 && claims.refused === undefined) await withdraw();
     const committed =
       claims.refused === undefined &&
       (await this.records.commit({
@@ -145,6 +147,11 @@ export class RecordWriter {
     await this.writeRows(record, rows, stale, changedTotals(stale, rows));
   }
 
+  /** Takes rows away that follow neither from a record nor from what is left of its history. */
+  async remove(record: StoredRecord, strays: readonly DerivedRow[]): Promise<void> {
+    await this.writeRows(record, [], strays, changedTotals(strays, []));
+  }
+
   /** The events of a record down to a version, newest first. */
   eventsSince(key: RecordKey, version: number): Promise<ChangeEvent[]> {
     return this.records.listEventsSince(key, version);
@@ -176,7 +183,7 @@ export class RecordWriter {
 
   /** Before a commit: whoever reads a list after it must not find the version that was there before. */
   private async withdrawCopies(base: StoredRecord, rows: readonly DerivedRow[]): Promise<void> {
-    if (!rows.some(hasCopy)) return;
+    if (!rows.some(mayHaveCopy)) return;
     const { writeBuckets } = await this.layouts.get(base.organizationId, base.object);
     await this.derived.withdrawCopies(base, writeBuckets, rows);
   }
@@ -187,8 +194,12 @@ export class RecordWriter {
     stale: readonly DerivedRow[],
     totals: ReadonlySet<string>,
   ): Promise<void> {
-    // Asked for after the commit: growing counts on it (rebucket.service.ts).
-    const { writeBuckets } = await this.layouts.get(record.organizationId, record.object);
+    // Asked for after the commit: growing counts on it (rebucket.service.ts). What leaves the lists goes
+    // from a spread, too, that this process has not heard of yet.
+    const { organizationId, object, state } = record;
+    const { writeBuckets } = await (state === 'live'
+      ? this.layouts.get(organizationId, object)
+      : this.layouts.find(organizationId, object));
     await this.derived.write(record, writeBuckets, rows, stale);
     // Only now: what is added up after a mark must have its rows in it.
     if (totals.size > 0) await this.totals.mark(record, writeBuckets, totals);
