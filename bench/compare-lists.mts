@@ -11,7 +11,7 @@ import { percentile } from './server.mts';
 import type { Sides } from './sides.mts';
 
 const ROUNDS = 5;
-const REQUESTS = 60;
+const REQUESTS = 150;
 const WARM_UP = 40;
 const LIST_MAX = 1.5;
 const LAST_PAGE_MAX = 1.3;

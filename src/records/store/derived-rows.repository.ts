@@ -36,13 +36,13 @@ const ascending = defineQuery<ListRowRow>(
   'list_rows.ascending',
   `SELECT bucket, sort_key, id, version, copy FROM list_rows WHERE ${LIST} AND bucket IN :buckets
    AND (sort_key, id) > (:from_key, :from_id) AND (sort_key) < (:end_key)
-   PER PARTITION LIMIT :size`,
+   ORDER BY sort_key ASC, id ASC PER PARTITION LIMIT :share LIMIT :size`,
 );
 const descending = defineQuery<ListRowRow>(
   'list_rows.descending',
   `SELECT bucket, sort_key, id, version, copy FROM list_rows WHERE ${LIST} AND bucket IN :buckets
    AND (sort_key, id) < (:from_key, :from_id) AND (sort_key) >= (:end_key)
-   ORDER BY sort_key DESC, id DESC PER PARTITION LIMIT :size`,
+   ORDER BY sort_key DESC, id DESC PER PARTITION LIMIT :share LIMIT :size`,
 );
 const dropList = defineQuery('list_rows.drop', `DELETE FROM list_rows WHERE ${PARTITION}`);
 const dropTotal = defineQuery('total_rows.drop', `DELETE FROM total_rows WHERE ${PARTITION}`);
@@ -190,15 +190,12 @@ export class DerivedRowsRepository {
   ): Promise<ListedRow[]> {
     const share = shareOf(size, buckets);
     const inOrder = (rows: ListedRow[]) => inListOrder(rows, range.descending).slice(0, size);
-    const found = await this.listBuckets(list, allBuckets(buckets), range, share);
-    const page = inOrder(found);
-    const byBucket = [...groupBy(found, ({ bucket }) => bucket)];
+    const page = inOrder(await this.listBuckets(list, allBuckets(buckets), range, size, share));
+    const byBucket = [...groupBy(page, ({ bucket }) => bucket)];
     const unfinished = byBucket.flatMap(([bucket, rows]) => {
       const from = rows.at(share - 1);
-      const place = from ? page.indexOf(from) : -1;
-      return from && place >= 0 && place < size - 1
-        ? [{ bucket, from, left: size - 1 - place }]
-        : [];
+      const left = from ? size - 1 - page.indexOf(from) : 0;
+      return from && left > 0 ? [{ bucket, from, left }] : [];
     });
     if (unfinished.length === 0) return page;
     const rest = await Promise.all(
@@ -206,15 +203,16 @@ export class DerivedRowsRepository {
         this.listBuckets(list, [bucket], { ...range, from }, left),
       ),
     );
-    return inOrder([...found, ...rest.flat()]);
+    return inOrder([...page, ...rest.flat()]);
   }
 
-  /** At most `size` rows of each of these buckets, of each in order. */
+  /** The first rows of these buckets, at most `share` of each; in order as far as one statement reaches. */
   async listBuckets(
     { organizationId, object, list }: DerivedList,
     buckets: readonly string[],
     { from, endKey, ...range }: ListRange,
     size: number,
+    share = size,
   ): Promise<ListedRow[]> {
     const query = range.descending ? descending : ascending;
     const params = {
@@ -223,7 +221,7 @@ export class DerivedRowsRepository {
     };
     const found = await Promise.all(
       inChunks(buckets, BUCKETS_AT_ONCE).map((some) =>
-        this.cassandra.page(query, { ...params, buckets: some }, size),
+        this.cassandra.page(query, { ...params, buckets: some, share }, size),
       ),
     );
     return found.flat().map(({ sort_key, ...row }) => ({ ...row, sortKey: sort_key }));
