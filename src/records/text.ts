@@ -10,13 +10,15 @@ export const TERM_PREFIX_LENGTH = 2;
 
 /** Without accents, in lower case, one space between words: what is alike to a person is equal. */
 export function fold(text: string): string {
-  return text
-    .normalize('NFKD')
-    .replace(/\p{M}/gu, '')
-    .toLowerCase()
-    .replaceAll('ß', 'ss')
-    .replace(/\s+/g, ' ')
-    .trim();
+  // Most texts are: there is nothing to take apart.
+  const letters = ASCII.test(text) ? text.toLowerCase() : foldLetters(text);
+  return letters.replace(/\s+/g, ' ').trim();
+}
+
+const ASCII = /^[ -~]*$/;
+
+function foldLetters(text: string): string {
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replaceAll('ß', 'ss');
 }
 
 /** The place of a text in an alphabetical list. */
