@@ -72,7 +72,7 @@ export class CassandraService implements OnApplicationShutdown {
     return (await this.run(query, params, options))[0];
   }
 
-  /** The rows of a query that is bounded by its own `LIMIT :size`, for all of it or for each partition. */
+  /** The rows of a query that is bounded by its own `LIMIT :size`. */
   async page<R>(query: Query<R>, params: Params, size: number): Promise<R[]> {
     return this.run(query, { ...params, size });
   }

@@ -24,7 +24,7 @@ function idWithin(first: number, buckets: number): string {
 const sortKey = fc.string({ unit: fc.constantFrom('a', 'b', '\u00e9', '\uff5e', '\u{1f600}') });
 
 const example = fc.record({
-  buckets: fc.constantFrom(1, 2, 4, 32),
+  buckets: fc.constantFrom(1, 2, 4, 32, 64),
   // Of the buckets, how many have rows.
   used: fc.double({ min: 0, max: 1, noNaN: true }),
   keys: fc.array(sortKey, { maxLength: 80, size: 'max' }),

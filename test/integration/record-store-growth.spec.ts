@@ -181,4 +181,24 @@ describe('Growing under load', () => {
     const { faults } = await reader.maintenance.verify(organizationId);
     expect(faults).toEqual([]);
   });
+
+  it('takes no current row for an old one, though it learns of a field in the midst of it', async () => {
+    const [reader, grower, writer] = stores;
+    if (!reader || !grower || !writer) throw new Error('no store');
+    const organization = { ...caller, organizationId: newOrganizationId() };
+    const { organizationId } = organization;
+    const field = {
+      ...{ key: 'rank', kind: 'number' as const, label: 'Rank', indexed: true },
+      ...{ required: false, unique: false, options: [], referenceTo: null },
+    };
+    await writer.fields.create(organization, 'contacts', field);
+    for (const last_name of ['One', 'Two', 'Three']) {
+      await writer.contacts.create(organization, { last_name });
+    }
+    jest.spyOn(grower.fields, 'of').mockResolvedValueOnce([]);
+    await grower.rebucketing.grow(organizationId, 4, 'contacts', () => undefined);
+    await grower.maintenance.repair(organizationId, () => undefined);
+    const { faults } = await reader.maintenance.verify(organizationId);
+    expect(faults).toEqual([]);
+  });
 });

@@ -5,7 +5,8 @@ import { merges } from '../merging/merge';
 import { type StoredRecord, undoChanges, type UniqueValue } from '../record';
 import { allDefinitions, type RecordDefinition, uniquesOf } from '../record-definition';
 import { RecordWriter } from '../writing/record-writer.service';
-import { bucketOf } from '../store/derived-rows';
+import { listsWithCopies } from '../derive';
+import { allBuckets, bucketOf } from '../store/derived-rows';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordDataRepository } from '../store/record-data.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
@@ -60,7 +61,15 @@ export class RecordEraser implements OwnedData, OnModuleInit {
         await this.data.eraseRecord(record);
       }
     }
-    if (!isEmpty) await this.data.eraseIds(organizationId, object);
+    if (isEmpty) return;
+    // These also where all records are purged, and lead nowhere any more.
+    for (const bucket of [...layouts].flatMap(allBuckets)) {
+      for (const list of listsWithCopies(definition)) {
+        if (erased.has(`list_rows ${bucket} ${list}`)) continue;
+        await this.data.eraseDerived('list_rows', { organizationId, object, list, bucket });
+      }
+    }
+    await this.data.eraseIds(organizationId, object);
   }
 
   private async eraseDerived(

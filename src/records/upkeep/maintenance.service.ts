@@ -64,8 +64,8 @@ export class Maintenance {
   ) {}
 
   /**
-   * Derives every record anew, from its whole history, and takes rows away that follow from no record:
-   * that of one whose history is gone may have left them in an older backup.
+   * Derives every record anew, from its whole history. What an older backup has of a record whose history is
+   * gone is taken away where it would show: from the lists of all.
    * @returns the number of records
    */
   async repair(organizationId: string, progress: (records: number) => void): Promise<number> {
@@ -151,11 +151,20 @@ export class Maintenance {
 
   /** Every row that a record has, or had in any of its versions. */
   async everyRow(definition: RecordDefinition, record: StoredRecord): Promise<DerivedRow[]> {
-    const fields = await this.fields.of(record.organizationId, definition.object);
+    const { rows, stale } = await this.rowsOf(definition, record);
+    return [...rows, ...stale];
+  }
+
+  /** The rows that a record has, and those that it had in other versions and has no more. */
+  async rowsOf(
+    definition: RecordDefinition,
+    record: StoredRecord,
+  ): Promise<{ rows: DerivedRow[]; stale: DerivedRow[] }> {
+    const fields = await this.writer.fieldsFor(definition, record, record.data);
     const rows = derive(definition, record, fields);
-    if (record.version === 1) return rows;
+    if (record.version === 1) return { rows, stale: [] };
     const events = await this.writer.eventsSince(record, 0);
-    return [...rows, ...deriveStale(definition, record, fields, events)];
+    return { rows, stale: deriveStale(definition, record, fields, events) };
   }
 
   private async expect(
@@ -164,9 +173,8 @@ export class Maintenance {
     expected: ExpectedRows,
   ): Promise<void> {
     await inParallel(records, AT_ONCE, async (record) => {
-      const fields = await this.fields.of(record.organizationId, definition.object);
-      const rows = derive(definition, record, fields);
-      expected.add(record, rows, await this.everyRow(definition, record));
+      const { rows, stale } = await this.rowsOf(definition, record);
+      expected.add(record, rows, [...rows, ...stale]);
     });
   }
 
@@ -198,7 +206,8 @@ export class Maintenance {
   private async lookAgain(definition: RecordDefinition, { partition, row, id }: Suspect) {
     const { organizationId, object } = partition;
     const record = await this.records.find({ organizationId, object, id });
-    const fields = await this.fields.of(organizationId, object);
+    // Those of now: what follows from a field that is new here must not look like a stray.
+    const fields = await this.fields.of(organizationId, object, true);
     const key = rowKey(row);
     const rows = record ? derive(definition, record, fields) : [];
     const stored = await this.derived.find(partition, row, id);

@@ -4,13 +4,12 @@ import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { contended } from '../../common/errors';
 import { inParallel } from '../../common/in-parallel';
-import { FieldsService } from '../../fields/fields.service';
 import { backOff } from '../back-off';
-import { derive, without } from '../derive';
+import { listsWithCopies } from '../derive';
 import type { StoredRecord } from '../record';
 import { AT_ONCE, Maintenance } from './maintenance.service';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
-import { bucketOf } from '../store/derived-rows';
+import { allBuckets, bucketOf } from '../store/derived-rows';
 import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import {
   INITIAL_BUCKETS,
@@ -53,7 +52,6 @@ export class Rebucketing {
     private readonly layouts: LayoutsRepository,
     private readonly records: RecordsRepository,
     private readonly derived: DerivedRowsRepository,
-    private readonly fields: FieldsService,
     private readonly ids: RecordIdsRepository,
     private readonly maintenance: Maintenance,
     private readonly cassandra: CassandraService,
@@ -124,15 +122,13 @@ export class Rebucketing {
     definition: RecordDefinition,
     buckets: number,
   ): Promise<number> {
-    const { object } = definition;
     let count = 0;
     for await (const records of this.maintenance.walk(organizationId, definition)) {
-      const fields = await this.fields.of(organizationId, object);
       await inParallel(records, AT_ONCE, async (one) => {
         const record = await this.fenced(one);
-        const rows = derive(definition, record, fields);
-        // Versions that one process has put there, and another one, which did not know of it yet, replaced.
-        const stale = without(await this.maintenance.everyRow(definition, record), rows);
+        if (!record) return;
+        const { rows, stale } = await this.maintenance.rowsOf(definition, record);
+        // Stale: versions that one process has put there, and another one, which did not know of it yet, replaced.
         await this.derived.write(record, [buckets], rows, stale);
       });
       count += records.length;
@@ -142,15 +138,16 @@ export class Rebucketing {
 
   /**
    * The record as it is when no write can commit any more that began before the new spread was known: it
-   * would not have withdrawn the copies that are about to be in there.
+   * would not have withdrawn the copies that are about to be in there. undefined: its organization is erased.
    */
-  private async fenced(found: StoredRecord): Promise<StoredRecord> {
-    for (let record = found, attempt = 1; ; attempt++) {
-      if (record.state !== 'live') return record;
+  private async fenced(found: StoredRecord): Promise<StoredRecord | undefined> {
+    let record: StoredRecord | undefined = found;
+    for (let attempt = 1; record?.state === 'live'; attempt++) {
       if (await this.records.fence(record, record, randomId())) return record;
       await backOff(attempt);
-      record = (await this.records.find(record, true)) ?? record;
+      record = await this.records.find(record, true);
     }
+    return record;
   }
 
   /** Deletes the rows of the old spread. Nobody reads it any more. */
@@ -161,6 +158,13 @@ export class Rebucketing {
   ): Promise<void> {
     const { object } = definition;
     const dropped = new Set<string>();
+    // These also where all records are purged, and lead nowhere any more.
+    for (const bucket of allBuckets(buckets)) {
+      for (const list of listsWithCopies(definition)) {
+        await this.derived.drop('list_rows', { organizationId, object, list, bucket });
+        dropped.add(`list_rows ${bucket} ${list}`);
+      }
+    }
     for await (const records of this.maintenance.walk(organizationId, definition)) {
       for (const record of records) {
         const bucket = bucketOf(record.id, buckets);

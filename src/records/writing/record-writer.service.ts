@@ -158,7 +158,7 @@ export class RecordWriter {
   }
 
   /** With every field that a record has: one of them may be newer than what this process knows. */
-  private async fieldsFor(
+  async fieldsFor(
     { object }: RecordDefinition,
     { organizationId }: RecordKey,
     ...all: (RecordData | undefined)[]

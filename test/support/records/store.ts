@@ -161,6 +161,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
   );
   return {
     records,
+    fields,
     values,
     intents,
     layouts,
@@ -169,7 +170,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     lists,
     finisher,
     maintenance,
-    rebucketing: new Rebucketing(layouts, records, derived, fields, ids, maintenance, cassandra),
+    rebucketing: new Rebucketing(layouts, records, derived, ids, maintenance, cassandra),
     erasure,
     activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),
