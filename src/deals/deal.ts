@@ -154,15 +154,18 @@ export const deals = defineRecord<DealData>({
 
 /** As people write it: 1250000 of EUR is 12500.00, of JPY 1250000. */
 function inMajorUnits(amount: number, currency: string): string {
-  const digits = fractionDigits.get(currency) ?? fractionDigitsOf(currency);
-  // A format takes some 50 µs to make. There are no more currencies than those that a deal may have.
-  fractionDigits.set(currency, digits);
+  const digits = fractionDigitsOf(currency);
   return (amount / 10 ** digits).toFixed(digits);
 }
 
+/** Of the currencies that deals have had: a format takes some 50 µs to make. */
 const fractionDigits = new Map<string, number>();
 
 function fractionDigitsOf(currency: string): number {
+  const known = fractionDigits.get(currency);
+  if (known !== undefined) return known;
   const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.resolvedOptions().maximumFractionDigits ?? 0;
+  const { maximumFractionDigits: digits = 0 } = format.resolvedOptions();
+  fractionDigits.set(currency, digits);
+  return digits;
 }

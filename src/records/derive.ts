@@ -78,8 +78,16 @@ function termScopes(definition: RecordDefinition, record: StoredRecord): string[
   return isReadByOwner(object) ? baseScopes(definition, record) : [ALL];
 }
 
-/** The lists whose rows may carry the record. */
-export function listsWithCopies(definition: RecordDefinition): string[] {
+/** The partitions of these buckets whose rows may carry the record. */
+export function partitionsWithCopies(
+  definition: RecordDefinition,
+  buckets: readonly string[],
+): { list: string; bucket: string }[] {
+  const lists = listsWithCopies(definition);
+  return buckets.flatMap((bucket) => lists.map((list) => ({ list, bucket })));
+}
+
+function listsWithCopies(definition: RecordDefinition): string[] {
   // Merges are listed by nobody, and of pipelines there are few.
   if (!isObjectName(definition.object)) return [];
   return ordersOf(definition).map((order) => listName(order, ALL));
@@ -101,13 +109,13 @@ export function derive(
   if (record.state !== 'live') return [];
   const orders = ordersOf(definition);
   const rows: DerivedRow[] = [];
-  const copied = new Set(listsWithCopies(definition));
-  const copy = copied.size > 0 ? toCopy(record) : null;
+  const copied = listsWithCopies(definition);
+  const copy = copied.length > 0 ? toCopy(record) : null;
   const list = (order: string, scope: string) => {
     const sortKey = sortKeyOf(definition, record, order, fields);
     if (sortKey === null) return;
     const name = listName(order, scope);
-    const rest = copied.has(name) ? { copy } : {};
+    const rest = copied.includes(name) ? { copy } : {};
     rows.push({ table: 'list_rows', list: name, sortKey, ...rest });
   };
   for (const scope of scopesOf(definition, record, fields)) {

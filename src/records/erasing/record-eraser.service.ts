@@ -5,7 +5,7 @@ import { merges } from '../merging/merge';
 import { type StoredRecord, undoChanges, type UniqueValue } from '../record';
 import { allDefinitions, type RecordDefinition, uniquesOf } from '../record-definition';
 import { RecordWriter } from '../writing/record-writer.service';
-import { listsWithCopies } from '../derive';
+import { partitionsWithCopies } from '../derive';
 import { allBuckets, bucketOf } from '../store/derived-rows';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordDataRepository } from '../store/record-data.repository';
@@ -63,11 +63,12 @@ export class RecordEraser implements OwnedData, OnModuleInit {
     }
     if (isEmpty) return;
     // These also where all records are purged, and lead nowhere any more.
-    for (const bucket of [...layouts].flatMap(allBuckets)) {
-      for (const list of listsWithCopies(definition)) {
-        if (erased.has(`list_rows ${bucket} ${list}`)) continue;
-        await this.data.eraseDerived('list_rows', { organizationId, object, list, bucket });
-      }
+    for (const { list, bucket } of partitionsWithCopies(
+      definition,
+      [...layouts].flatMap(allBuckets),
+    )) {
+      if (erased.has(`list_rows ${bucket} ${list}`)) continue;
+      await this.data.eraseDerived('list_rows', { organizationId, object, list, bucket });
     }
     await this.data.eraseIds(organizationId, object);
   }

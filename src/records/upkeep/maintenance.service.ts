@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { inParallel } from '../../common/in-parallel';
 import { FieldsService } from '../../fields/fields.service';
-import { derive, deriveStale, listsWithCopies } from '../derive';
+import { derive, partitionsWithCopies } from '../derive';
 import type { StoredRecord } from '../record';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
 import { RecordWriter } from '../writing/record-writer.service';
@@ -126,10 +126,8 @@ export class Maintenance {
             progress(looked);
           }
           // Rows that show a record are looked for also where none should be.
-          for (const [index, bucket] of allBuckets(buckets).entries()) {
-            if (index % slices !== slice) continue;
-            for (const list of listsWithCopies(definition)) expected.lookAt(list, bucket);
-          }
+          const ofSlice = allBuckets(buckets).filter((_, index) => index % slices === slice);
+          for (const one of partitionsWithCopies(definition, ofSlice)) expected.lookAt(one);
           await this.compare(definition, expected, seen, see);
         }
       }
@@ -151,20 +149,8 @@ export class Maintenance {
 
   /** Every row that a record has, or had in any of its versions. */
   async everyRow(definition: RecordDefinition, record: StoredRecord): Promise<DerivedRow[]> {
-    const { rows, stale } = await this.rowsOf(definition, record);
+    const { rows, stale } = await this.writer.rowsOf(definition, record);
     return [...rows, ...stale];
-  }
-
-  /** The rows that a record has, and those that it had in other versions and has no more. */
-  async rowsOf(
-    definition: RecordDefinition,
-    record: StoredRecord,
-  ): Promise<{ rows: DerivedRow[]; stale: DerivedRow[] }> {
-    const fields = await this.writer.fieldsFor(definition, record, record.data);
-    const rows = derive(definition, record, fields);
-    if (record.version === 1) return { rows, stale: [] };
-    const events = await this.writer.eventsSince(record, 0);
-    return { rows, stale: deriveStale(definition, record, fields, events) };
   }
 
   private async expect(
@@ -173,7 +159,7 @@ export class Maintenance {
     expected: ExpectedRows,
   ): Promise<void> {
     await inParallel(records, AT_ONCE, async (record) => {
-      const { rows, stale } = await this.rowsOf(definition, record);
+      const { rows, stale } = await this.writer.rowsOf(definition, record);
       expected.add(record, rows, [...rows, ...stale]);
     });
   }

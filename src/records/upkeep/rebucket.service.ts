@@ -5,7 +5,7 @@ import { CassandraService } from '../../cassandra/cassandra.service';
 import { contended } from '../../common/errors';
 import { inParallel } from '../../common/in-parallel';
 import { backOff } from '../back-off';
-import { listsWithCopies } from '../derive';
+import { partitionsWithCopies } from '../derive';
 import type { StoredRecord } from '../record';
 import { AT_ONCE, Maintenance } from './maintenance.service';
 import { allDefinitions, type RecordDefinition } from '../record-definition';
@@ -19,6 +19,7 @@ import {
 } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
 import { RecordsRepository } from '../store/records.repository';
+import { RecordWriter } from '../writing/record-writer.service';
 
 /** Every process has looked at the layout again after this, and clocks need not agree for it. */
 const SETTLED_MS = 3 * LAYOUT_CACHE_MS;
@@ -54,6 +55,7 @@ export class Rebucketing {
     private readonly derived: DerivedRowsRepository,
     private readonly ids: RecordIdsRepository,
     private readonly maintenance: Maintenance,
+    private readonly writer: RecordWriter,
     private readonly cassandra: CassandraService,
   ) {}
 
@@ -127,7 +129,7 @@ export class Rebucketing {
       await inParallel(records, AT_ONCE, async (one) => {
         const record = await this.fenced(one);
         if (!record) return;
-        const { rows, stale } = await this.maintenance.rowsOf(definition, record);
+        const { rows, stale } = await this.writer.rowsOf(definition, record);
         // Stale: versions that one process has put there, and another one, which did not know of it yet, replaced.
         await this.derived.write(record, [buckets], rows, stale);
       });
@@ -159,11 +161,9 @@ export class Rebucketing {
     const { object } = definition;
     const dropped = new Set<string>();
     // These also where all records are purged, and lead nowhere any more.
-    for (const bucket of allBuckets(buckets)) {
-      for (const list of listsWithCopies(definition)) {
-        await this.derived.drop('list_rows', { organizationId, object, list, bucket });
-        dropped.add(`list_rows ${bucket} ${list}`);
-      }
+    for (const { list, bucket } of partitionsWithCopies(definition, allBuckets(buckets))) {
+      await this.derived.drop('list_rows', { organizationId, object, list, bucket });
+      dropped.add(`list_rows ${bucket} ${list}`);
     }
     for await (const records of this.maintenance.walk(organizationId, definition)) {
       for (const record of records) {

@@ -54,7 +54,7 @@ export class ExpectedRows {
   }
 
   /** Has a partition looked at, whether or not something should stand in it. */
-  lookAt(list: string, bucket: string): void {
+  lookAt({ list, bucket }: Pick<DerivedPartition, 'list' | 'bucket'>): void {
     this.partitionAt('list_rows', list, bucket);
   }
 

@@ -139,12 +139,22 @@ export class RecordWriter {
     record: StoredRecord,
     sinceVersion: number,
   ): Promise<void> {
-    const fields = await this.fieldsFor(definition, record, record.data);
-    const events = await this.records.listEventsSince(record, sinceVersion, tellOfDeletion);
+    const { rows, stale } = await this.rowsOf(definition, record, sinceVersion);
     await this.outbox.note(record);
-    const rows = derive(definition, record, fields);
-    const stale = deriveStale(definition, record, fields, events);
     await this.writeRows(record, rows, stale, changedTotals(stale, rows));
+  }
+
+  /** The rows that a record has, and those that it had in other versions, from one on, and has no more. */
+  async rowsOf(
+    definition: RecordDefinition,
+    record: StoredRecord,
+    sinceVersion = 0,
+  ): Promise<{ rows: DerivedRow[]; stale: DerivedRow[] }> {
+    const fields = await this.fieldsFor(definition, record, record.data);
+    const rows = derive(definition, record, fields);
+    if (record.version === 1) return { rows, stale: [] };
+    const events = await this.records.listEventsSince(record, sinceVersion, tellOfDeletion);
+    return { rows, stale: deriveStale(definition, record, fields, events) };
   }
 
   /** Takes rows away that follow neither from a record nor from what is left of its history. */
@@ -158,7 +168,7 @@ export class RecordWriter {
   }
 
   /** With every field that a record has: one of them may be newer than what this process knows. */
-  async fieldsFor(
+  private async fieldsFor(
     { object }: RecordDefinition,
     { organizationId }: RecordKey,
     ...all: (RecordData | undefined)[]

@@ -170,7 +170,7 @@ export function buildStore(cassandra: CassandraService, config: AppConfig, parts
     lists,
     finisher,
     maintenance,
-    rebucketing: new Rebucketing(layouts, records, derived, ids, maintenance, cassandra),
+    rebucketing: new Rebucketing(layouts, records, derived, ids, maintenance, writer, cassandra),
     erasure,
     activities: new ActivitiesService(kit),
     contacts: new ContactsService(kit),
