@@ -5,6 +5,7 @@ import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/request-context';
 import { inParallel } from '../common/in-parallel';
 import { allQueries, type Query } from './define-query';
+import { endOfTurn } from './end-of-turn';
 import { Lease } from './lease';
 import { isUnknownOutcome, toAppError, UnknownOutcomeError } from './errors';
 import { countRetry, measured, type StatementKind, watchPool } from './statement-telemetry';
@@ -116,7 +117,7 @@ export class CassandraService implements OnApplicationShutdown {
       let doubtful = false;
       for (let attempt = 1; ; attempt++) {
         try {
-          const result = await measured(nameOf(statements), 'lwt', () =>
+          const result = await inTurn(nameOf(statements), 'lwt', () =>
             this.sendConditional(statements),
           );
           if (!result.applied && doubtful && (await isMine())) {
@@ -182,7 +183,7 @@ export class CassandraService implements OnApplicationShutdown {
     kind: StatementKind,
     work: () => Promise<T>,
   ): Promise<T> {
-    return this.attempt(statement, () => measured(statement, kind, work));
+    return this.attempt(statement, () => inTurn(statement, kind, work));
   }
 
   private async attempt<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -192,6 +193,11 @@ export class CassandraService implements OnApplicationShutdown {
       throw toAppError(error, name);
     }
   }
+}
+
+/** Sends one statement or one batch with the others of this turn, and takes its time. */
+function inTurn<T>(statement: string, kind: StatementKind, send: () => Promise<T>): Promise<T> {
+  return measured(statement, kind, () => endOfTurn().then(send));
 }
 
 /** What a batch goes by in the figures: all of its names would be too many different ones. */

@@ -114,10 +114,11 @@ export function createClient(config: AppConfig['cassandra'], keyspace?: string):
       ),
     },
     pooling: {
-      coreConnectionsPerHost: { [types.distance.local]: 2 },
+      // As by default: more of them would share out what one write can send (docs/adr/0021-statements-of-a-turn.md).
+      coreConnectionsPerHost: { [types.distance.local]: 1 },
       heartBeatInterval: 5000,
       // Requests beyond these fail at once instead of growing an invisible queue.
-      maxRequestsPerConnection: 512,
+      maxRequestsPerConnection: 1024,
     },
     socketOptions: {
       connectTimeout: 5000,

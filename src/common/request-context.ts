@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { RequestHandler } from 'express';
-import { unavailable } from './errors';
+import { type AppError, unavailable } from './errors';
 import { StatementLog } from './statement-log';
 
 /** What is true of a request wherever its work leads. */
@@ -81,7 +81,7 @@ export function asRequest<T>(
 
 /** Does `work` as part of a request, from wherever that had to wait for. */
 export function inContext<T>(context: RequestContext | undefined, work: () => T): T {
-  return context ? storage.run(context, work) : work();
+  return context && context !== storage.getStore() ? storage.run(context, work) : work();
 }
 
 /** Does `work`, the rest of the current request, as an attempt of an operation. */
@@ -119,20 +119,22 @@ export function remainingTime(limit: number): number {
  * The result of `work`, or 503 once the time is over. The work itself cannot be called back:
  * whoever writes must treat its outcome as unknown.
  */
-export async function withDeadline<T>(limit: number, work: () => Promise<T>): Promise<T> {
+export function withDeadline<T>(limit: number, work: () => Promise<T>): Promise<T> {
   const time = remainingTime(limit);
-  const tooLate = () =>
-    unavailable(1, { message: 'The request took too long.', shedReason: 'deadline' });
-  if (time <= 0) throw tooLate();
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+  if (time <= 0) return Promise.reject(tooLate());
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
       reject(tooLate());
     }, time);
+    const stop = () => {
+      clearTimeout(timer);
+    };
+    const result = work();
+    result.then(stop, stop);
+    result.then(resolve, reject);
   });
-  try {
-    return await Promise.race([work(), expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
+}
+
+function tooLate(): AppError {
+  return unavailable(1, { message: 'The request took too long.', shedReason: 'deadline' });
 }

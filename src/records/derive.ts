@@ -107,27 +107,32 @@ export function derive(
     return deletedRows(baseScopes(definition, record), record.deletedAt ?? record.updatedAt);
   }
   if (record.state !== 'live') return [];
-  const orders = ordersOf(definition);
   const rows: DerivedRow[] = [];
   const copied = listsWithCopies(definition);
   const copy = copied.length > 0 ? toCopy(record) : null;
-  const list = (order: string, scope: string) => {
+  /** Puts the record into the lists of an order, scope by scope. */
+  const into = (order: string) => {
     const sortKey = sortKeyOf(definition, record, order, fields);
-    if (sortKey === null) return;
-    const name = listName(order, scope);
-    const rest = copied.includes(name) ? { copy } : {};
-    rows.push({ table: 'list_rows', list: name, sortKey, ...rest });
+    return (scope: string) => {
+      if (sortKey === null) return;
+      const list = listName(order, scope);
+      const rest = copied.includes(list) ? { copy } : {};
+      rows.push({ table: 'list_rows', list, sortKey, ...rest });
+    };
   };
+  const orders = ordersOf(definition).map(into);
+  // Those with a copy are neighbours, so that they go into different batches.
   for (const scope of scopesOf(definition, record, fields)) {
-    for (const order of orders) list(order, scope);
+    for (const put of orders) put(scope);
   }
   for (const { key } of indexedOf(fields)) {
-    for (const scope of baseScopes(definition, record)) list(`custom.${key}`, scope);
+    baseScopes(definition, record).forEach(into(`custom.${key}`));
   }
-  for (const lookup of definition.lookups?.(record.data) ?? [])
-    list('created', lookupScope(lookup));
+  const lookups = definition.lookups?.(record.data) ?? [];
+  lookups.map(lookupScope).forEach(into('created'));
+  const scopesOfTerms = termScopes(definition, record);
   for (const term of recordTerms(definition, record)) {
-    for (const scope of termScopes(definition, record)) {
+    for (const scope of scopesOfTerms) {
       rows.push({ table: 'list_rows', list: termList(term, scope), sortKey: term });
     }
   }

@@ -13,7 +13,9 @@ export const lookupScope = (lookup: string) => `lookup:${lookup}`;
 export const listName = (order: string, scope: string) => `${order}|${scope}`;
 export const termList = (term: string, scope: string) => `term:${firstOf(term)}|${scope}`;
 
+const PREFIX = new RegExp(`^.{0,${String(TERM_PREFIX_LENGTH)}}`, 'su');
+
 /** By characters, not by halves of them. */
 function firstOf(term: string): string {
-  return new RegExp(`^.{0,${String(TERM_PREFIX_LENGTH)}}`, 'su').exec(term)?.[0] ?? '';
+  return PREFIX.exec(term)?.[0] ?? '';
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import { CassandraService } from '../../src/cassandra/cassandra.service';
 import { connect } from '../../src/cassandra/connect';
 import { defineQuery } from '../../src/cassandra/define-query';
@@ -30,6 +31,8 @@ const claim = defineQuery(
   'INSERT INTO leases (name, owner, renewed_at) VALUES (:name, :owner, :renewed_at) IF NOT EXISTS',
 );
 const broken = defineQuery('test.broken', 'SELECT nothing FROM nowhere WHERE name = :name');
+
+const writeToSocket = Socket.prototype.write;
 
 const row = () => ({ name: `test-${randomUUID()}`, owner: randomUUID(), renewed_at: new Date() });
 
@@ -75,6 +78,29 @@ describe('CassandraService', () => {
   it('reads no more than a page', async () => {
     await service.batch([row(), row(), row()].map((params) => ({ query: insert, params })));
     expect(await service.page(findSome, {}, 2)).toHaveLength(2);
+  });
+
+  it('sends what different requests ask for in one turn by one write', async () => {
+    const sent: (number | undefined)[] = [];
+    const write = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (
+      this: Socket,
+      ...args: Parameters<Socket['write']>
+    ) {
+      if (this.remotePort === proxy.port) sent.push(this.localPort);
+      return writeToSocket.apply(this, args);
+    });
+    const answers = await new Promise<unknown[]>((resolve, reject) => {
+      const asked: Promise<unknown>[] = [];
+      for (let count = 0; count < 5; count++) {
+        setImmediate(() => {
+          asked.push(service.first(find, { name: 'nobody' }));
+          if (count === 4) Promise.all(asked).then(resolve, reject);
+        });
+      }
+    });
+    write.mockRestore();
+    expect(answers).toHaveLength(5);
+    expect(sent).toHaveLength(1);
   });
 
   it('tells whether a condition held, and what stands in its way', async () => {
