@@ -20,6 +20,8 @@ export interface Order {
   file: string;
   shape: Shape;
   atOnce: number;
+  /** How long the process is to be busy with each request, in ms, as a server would be. */
+  busyMs: number;
 }
 
 export interface Outcome {
@@ -80,17 +82,17 @@ function note(call: Recorded, result: types.ResultSet): void {
   if (call.failed !== undefined) outcome.failed.push(`when recorded: ${call.failed}`);
 }
 
-async function replay({ atOnce }: Order): Promise<Outcome> {
+async function replay({ atOnce, busyMs }: Order): Promise<Outcome> {
   outcome = {
     ...{ elapsed: 0, requests: exchanges.length, statements: 0, conditional: 0, batches: 0 },
     ...{ applied: { recorded: 0, replayed: 0 }, differing: 0, failed: [] },
   };
   const began = performance.now();
-  await inParallel(
-    exchanges.length,
-    atOnce,
-    (index) => exchanges[index]?.replay(send) ?? Promise.resolve(),
-  );
+  await inParallel(exchanges.length, atOnce, async (index) => {
+    const until = performance.now() + busyMs;
+    while (performance.now() < until);
+    await exchanges[index]?.replay(send);
+  });
   outcome.elapsed = performance.now() - began;
   exchanges = [];
   return outcome;
