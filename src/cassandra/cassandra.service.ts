@@ -3,6 +3,8 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Client, types } from 'cassandra-driver';
 import PrepareHandler from 'cassandra-driver/lib/prepare-handler';
 import { remainingTime, withDeadline } from '../common/request-context';
+import { groupBy } from '../common/group-by';
+import { inChunks } from '../common/in-chunks';
 import { inParallel } from '../common/in-parallel';
 import { allQueries, type Query } from './define-query';
 import { endOfTurn } from './end-of-turn';
@@ -34,7 +36,7 @@ export interface LwtResult {
 
 /** The longest any one operation may take, its retries included; the request's deadline holds besides. */
 const OPERATION_LIMIT_MS = 15_000;
-/** Statements in one unlogged batch over several partitions. */
+/** Statements in one unlogged batch over several partitions, about as many, and of one of them at most. */
 const SCATTER_SIZE = 10;
 const PREPARED_AT_ONCE = 16;
 /** Attempts to settle a conditional write whose outcome is unknown. */
@@ -87,13 +89,23 @@ export class CassandraService implements OnApplicationShutdown {
 
   /**
    * Many unconditional writes to many partitions, in no order: all are done when it returns, and
-   * any of them may be when it fails. Ten to a request: the server warns of batches that span more, and
-   * of more than 5 kB, so neighbours, which can all be large, go apart.
+   * any of them may be when it fails. Ten to a request: the server warns of batches that span more
+   * partitions, and of more than 5 kB, so neighbours, which can all be large, go apart.
+   * @param partitionOf what is said to be in the same partition is sent together, and so done at once: nobody
+   * finds one row removed and the other not yet there. Without it, each goes for itself.
    */
-  async scatter(statements: Statement[]): Promise<void> {
+  async scatter(
+    statements: Statement[],
+    partitionOf?: (statement: Statement) => string,
+  ): Promise<void> {
+    const groups = partitionOf
+      ? [...groupBy(statements, partitionOf).values()].flatMap((group) =>
+          inChunks(group, SCATTER_SIZE),
+        )
+      : statements.map((statement) => [statement]);
     const count = Math.ceil(statements.length / SCATTER_SIZE);
     const chunks = Array.from({ length: count }, (_, at) =>
-      statements.filter((_statement, index) => index % count === at),
+      groups.filter((_group, index) => index % count === at).flat(),
     );
     await Promise.all(
       chunks.map((chunk) =>

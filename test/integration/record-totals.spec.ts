@@ -1,7 +1,8 @@
-import type { Client } from 'cassandra-driver';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client, QueryOptions } from 'cassandra-driver';
 import fc from 'fast-check';
 import { v7 as timeOrderedId } from 'uuid';
-import { CassandraService } from '../../src/cassandra/cassandra.service';
+import { CassandraService, type Params } from '../../src/cassandra/cassandra.service';
 import type { Principal } from '../../src/common/principal';
 import type { DealData } from '../../src/deals/deal-data';
 import { boardList } from '../../src/deals/deal-totals';
@@ -153,6 +154,33 @@ describe('The totals of deals', () => {
       { numRuns: RUNS, endOnFailure: true },
     );
   }, 120_000);
+
+  // With another number of rows they go into other batches.
+  it.each([0, 1, 2])('have a deal with %s tags in them while it moves', async (tags) => {
+    const gate = new Gate();
+    const [one, slow] = [process(0), process(1)];
+    const client = clients[1] as Client;
+    const send = client.batch.bind(client);
+    const list = boardList(pipelineId, 'all');
+    const held = async (statements: { query: string; params: Params }[], options: QueryOptions) => {
+      const isNewRow = statements.some(
+        ({ query, params }) => query.startsWith('INSERT INTO total_rows') && params.list === list,
+      );
+      if (isNewRow) await gate.wait();
+      return send(statements, options);
+    };
+    const batch = jest.spyOn(client, 'batch').mockImplementation(held as unknown as () => void);
+    const { id } = await one.create({ tags: ['red', 'blue'].slice(0, tags) });
+    const move = slow.store.deals.patch(caller, id, { stage_id: stages[1]?.id });
+    await gate.reached;
+    // Time for all that is not held up.
+    await sleep(300);
+    expect(await one.board()).toEqual(['Lead: 1 of 100']);
+    gate.release();
+    await move;
+    batch.mockRestore();
+    expect(await one.board()).toEqual(['Qualified: 1 of 100']);
+  });
 
   it.each(['total_rows.sum', 'total_sums.put'])(
     'are not those of one who was held up before %s, and comes late',

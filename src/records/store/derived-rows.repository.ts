@@ -155,7 +155,8 @@ export class DerivedRowsRepository {
         ...stale.map((row) => toStatement('remove', from, bucket, row)),
       ];
     });
-    await this.cassandra.scatter(statements);
+    // Whoever reads meanwhile finds a record that changes its place in one of both, not in neither.
+    await this.cassandra.scatter(statements, stale.length > 0 ? partitionOf : undefined);
   }
 
   /**
@@ -269,6 +270,12 @@ export class DerivedRowsRepository {
       after = { group1, group2, group3, group4, group5, id };
     }
   }
+}
+
+/** One for each list and bucket of a table. */
+function partitionOf({ query, params }: Statement): string {
+  const [table] = query.name.split('.', 1);
+  return [table, params.list, params.bucket].join('\u0000');
 }
 
 function toStatement(

@@ -68,13 +68,16 @@ export class FaultyCassandra extends CassandraService {
     return this.step('write', namesOf(statements), () => super.batch(statements));
   }
 
-  override scatter(statements: Statement[]): Promise<void> {
+  override scatter(
+    statements: Statement[],
+    partitionOf?: (statement: Statement) => string,
+  ): Promise<void> {
     const half = statements.filter((_, index) => index % 2 === 0);
     return this.step(
       'scatter',
       namesOf(statements),
-      () => super.scatter(statements),
-      () => super.scatter(half),
+      () => super.scatter(statements, partitionOf),
+      () => super.scatter(half, partitionOf),
     );
   }
 
