@@ -36,7 +36,7 @@ export interface LwtResult {
 
 /** The longest any one operation may take, its retries included; the request's deadline holds besides. */
 const OPERATION_LIMIT_MS = 15_000;
-/** Statements in one unlogged batch over several partitions, about as many, and of one of them at most. */
+/** Statements in one unlogged batch over several partitions, on average; at most, those of one partition. */
 const SCATTER_SIZE = 10;
 const PREPARED_AT_ONCE = 16;
 /** Attempts to settle a conditional write whose outcome is unknown. */
