@@ -46,6 +46,7 @@ const LWT_ATTEMPTS = 4;
 @Injectable()
 export class CassandraService implements OnApplicationShutdown {
   private readonly unwatch: () => void;
+  private readonly background = new Set<Promise<void>>();
 
   constructor(
     private readonly client: Client,
@@ -64,6 +65,17 @@ export class CassandraService implements OnApplicationShutdown {
       }),
     );
     return result.rows as unknown as R[];
+  }
+
+  /** A statement that nobody has to wait for, and that may fail. The end of the process waits for it. */
+  runInBackground(query: Query, params: Params): void {
+    const done: Promise<void> = this.run(query, params)
+      .then(
+        () => undefined,
+        () => undefined,
+      )
+      .finally(() => this.background.delete(done));
+    this.background.add(done);
   }
 
   /** The first row, or undefined: for look-ups by primary key. */
@@ -176,6 +188,7 @@ export class CassandraService implements OnApplicationShutdown {
   // Not onModuleDestroy: that runs before the requests in flight have finished.
   async onApplicationShutdown(): Promise<void> {
     this.unwatch();
+    await Promise.all(this.background);
     await this.client.shutdown();
   }
 

@@ -41,17 +41,21 @@ describe('CassandraService', () => {
   beforeAll(async () => {
     const { CASSANDRA_CONTACT_POINTS: host = '', CASSANDRA_PORT: port } = databaseVariables();
     proxy = await startProxy(host.split(',')[0] ?? '', Number(port ?? '9042'));
-    const { cassandra } = testConfig({
-      CASSANDRA_CONTACT_POINTS: '127.0.0.1',
-      CASSANDRA_PORT: String(proxy.port),
-    });
-    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
-    service = new CassandraService(client, TEST_KEYSPACE);
+    service = await newService();
   });
   afterAll(async () => {
     await service.onApplicationShutdown();
     await proxy.close();
   });
+
+  async function newService(): Promise<CassandraService> {
+    const { cassandra } = testConfig({
+      CASSANDRA_CONTACT_POINTS: '127.0.0.1',
+      CASSANDRA_PORT: String(proxy.port),
+    });
+    const client = await connect(cassandra, TEST_KEYSPACE, () => undefined);
+    return new CassandraService(client, TEST_KEYSPACE);
+  }
 
   it('reads back what it wrote, at a quorum and at SERIAL', async () => {
     const params = row();
@@ -93,6 +97,15 @@ describe('CassandraService', () => {
     write.mockRestore();
     expect(answers).toHaveLength(5);
     expect(sent).toHaveLength(1);
+  });
+
+  it('does what nobody waits for before it ends, and does not fail with it', async () => {
+    const ending = await newService();
+    const params = row();
+    ending.runInBackground(insert, params);
+    ending.runInBackground(broken, { name: 'x' });
+    await ending.onApplicationShutdown();
+    expect(await service.first(find, { name: params.name })).toBeDefined();
   });
 
   it('tells whether a condition held, and what stands in its way', async () => {

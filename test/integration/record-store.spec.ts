@@ -38,6 +38,18 @@ describe('The record store', () => {
     return world;
   }
 
+  it('answers before the intent of a write is removed, and does no harm where that never happens', async () => {
+    const world = new World(clients);
+    const attempt = await world.run({
+      writer: 0,
+      action: { kind: 'create', object: 'contacts', slot: 0, values: { uniques: [0] } },
+      faults: [{ at: 'write_intents.remove', when: 'before' }],
+    });
+    expect(attempt).toMatchObject({ outcome: 'done', crashed: true });
+    await world.sweep();
+    expect(await findFaults(world)).toEqual([]);
+  });
+
   it(
     `keeps its promises whatever befalls its writers (seed ${String(SEED)})`,
     async () => {

@@ -99,6 +99,14 @@ export class WriteIntentsRepository {
     await this.cassandra.run(remove, { shard, window, id });
   }
 
+  /**
+   * Removes the intent of a write that is done, without anybody waiting for it: where it fails the sweeper
+   * finds the intent, and nothing to be done.
+   */
+  forget({ shard, window, id }: WriteIntent): void {
+    this.cassandra.runInBackground(remove, { shard, window, id });
+  }
+
   /** The first window of a shard that is not known to be done; undefined before the first sweep. */
   async sweptUntil(shard: number): Promise<Date | undefined> {
     return (await this.cassandra.first(findSweep, { shard }))?.window;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { v7 as timeOrderedId } from 'uuid';
+import { v4 as randomId } from 'uuid';
 import type { AppConfig } from '../../config/app-config';
 import type { Field } from '../../fields/field';
 import { FieldsService } from '../../fields/fields.service';
@@ -37,10 +37,11 @@ export interface WriteDetail {
 /**
  * Writes a version of a record and all that follows from it, in this order:
  *
- *   intent → claims → copies withdrawn → commit → derived rows → claims given up → intent removed
+ *   intent → claims → copies withdrawn → commit → derived rows → claims given up → answer
  *
  * The commit decides. Whatever a crash leaves before it is taken back, and after it is finished, by
- * the sweeper, which finds the intent. A write is acknowledged when its derived rows are there.
+ * the sweeper, which finds the intent. A write is acknowledged when its derived rows are there; its intent is
+ * removed meanwhile.
  */
 @Injectable()
 export class RecordWriter {
@@ -117,7 +118,7 @@ export class RecordWriter {
       await this.claims.release(key, claims.own);
       // What others may count on is left to the sweeper, which looks at the record first.
       const isOver = claims.refused === undefined || isRefusal(claims.refused);
-      if (isOver && !claims.shared) await this.intents.remove(intent);
+      if (isOver && !claims.shared) this.intents.forget(intent);
       if (claims.refused !== undefined) throw claims.refused as Error;
       return undefined;
     }
@@ -126,7 +127,7 @@ export class RecordWriter {
       this.outbox.note(record),
     ]);
     await this.claims.release(key, held);
-    await this.intents.remove(intent);
+    this.intents.forget(intent);
     return record;
   }
 
@@ -225,7 +226,7 @@ export class RecordWriter {
 
 /** Every attempt has one of its own: that of a repeat must not stand for that of the first. */
 function newIntent({ organizationId, object, id }: RecordKey) {
-  return { id: timeOrderedId(), organizationId, object, recordId: id };
+  return { id: randomId(), organizationId, object, recordId: id };
 }
 
 function nextVersion(
