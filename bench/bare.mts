@@ -3,10 +3,9 @@
 // npm run bench:writes -- --only requests
 //
 // A server with a recorder keeps the statements of each round, in a keyspace of its own. A server
-// without it is timed in another one, in turn with a process that sends the kept statements again,
-// in a third one: each conditional write is to have the outcome that it had.
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+// without it is timed in another one, in turn with a process that sends the kept statements again, in a
+// third one: each conditional write is to have the outcome that it had. Creates and updates are timed on a
+// plain server as well, which does nothing with a request but send the next one's statements.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,14 +13,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Client } from './client.mts';
 import type { Line } from './lines.mts';
-import type { Order, Outcome } from './replay.mts';
+import type { Outcome } from './replay.mts';
+import { Replayer } from './replayer.mts';
 import { report } from './report.mts';
-import { run } from './seeded.mts';
 import { PROJECT, residentMb, type Server, startServer } from './server.mts';
 import { databaseProcess, Usage } from './usage.mts';
 import { CONNECTIONS, type Part, PARTS, type Write } from './writes.mts';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const RATIO_MIN = 0.7;
 const MEMORY_MAX_MB = 150;
 
@@ -30,11 +29,8 @@ const { values } = parseArgs({
     only: { type: 'string' },
     // Where the profile of the server that is timed is to be left.
     profile: { type: 'string' },
-    // How long the script is to be busy with each request, in ms, as the server is.
-    busy: { type: 'string', default: '0' },
   },
 });
-const busyMs = Number(values.busy);
 const scratch = mkdtempSync(join(tmpdir(), 'crm-bench-'));
 const databasePid = databaseProcess();
 const lines: Line[] = [];
@@ -54,9 +50,10 @@ const startIn = (keyspace: string, { workers }: Part, more: object, nodeArgs: st
     nodeArgs,
   );
 
-/** Round 0 is for everything to get warm, and not counted. */
-const countIn = ({ count }: Write, round: number) =>
-  round > 0 ? count : Math.ceil(count / 3 / 100) * 100;
+/** Rounds in one before those that are counted: V8 and the database compile what they often run for so long. */
+const WARM_UP = 3;
+
+const countIn = ({ count }: Write, round: number) => (round > 0 ? count : count * WARM_UP);
 
 /** Where the statements of a round are kept. The first file has those of the start. */
 const fileAt = (part: Part, index: number) => join(scratch, `${part.name}.${String(index)}`);
@@ -71,6 +68,8 @@ async function record(part: Part): Promise<void> {
   const client = new Client(server.url, CONNECTIONS);
   let files = 0;
   const keep = async () => {
+    // What a write does after its answer is to be in the same file.
+    await sleep(500);
     server.child.kill('SIGUSR2');
     while (!existsSync(fileAt(part, files))) await sleep(20);
     files += 1;
@@ -91,54 +90,6 @@ async function record(part: Part): Promise<void> {
   }
 }
 
-/** The process that sends statements without a server. */
-class Replayer {
-  readonly child: ChildProcess;
-  private readonly ended: Promise<unknown>;
-
-  private constructor(child: ChildProcess) {
-    this.child = child;
-    this.ended = once(child, 'exit');
-  }
-
-  static async start(keyspace: string): Promise<Replayer> {
-    const env = { ...process.env, CASSANDRA_KEYSPACE: keyspace };
-    const child = fork(join(PROJECT, 'bench', 'replay.mts'), { env });
-    const replayer = new Replayer(child);
-    await replayer.answer();
-    return replayer;
-  }
-
-  async prepare(order: Order): Promise<void> {
-    this.child.send({ prepare: order });
-    await this.answer();
-  }
-
-  /** @throws Error where anything came out otherwise than when it was recorded */
-  async go(): Promise<Outcome> {
-    this.child.send('go');
-    const outcome = (await this.answer()) as Outcome;
-    const { applied, failed } = outcome;
-    if (failed.length > 0) throw new Error(`Statements failed: ${failed.slice(0, 5).join('\n')}`);
-    if (applied.recorded !== applied.replayed) {
-      throw new Error(`Other conditional writes were applied: ${JSON.stringify(applied)}`);
-    }
-    return outcome;
-  }
-
-  async stop(): Promise<void> {
-    this.child.disconnect();
-    await this.ended;
-  }
-
-  private async answer(): Promise<unknown> {
-    const answered = once(this.child, 'message') as Promise<unknown[]>;
-    const [message] = await Promise.race([answered, this.ended.then(() => [])]);
-    if (message === undefined) throw new Error('The process that sends statements has ended');
-    return message;
-  }
-}
-
 /** One round of one write on the server. @returns what it took, by record */
 async function onServer(server: Server, client: Client, write: Write, count: number) {
   const pids = { server: server.child.pid, database: databasePid, client: process.pid };
@@ -151,44 +102,77 @@ async function onServer(server: Server, client: Client, write: Write, count: num
   return { ...usage.end(), rate: (count / elapsed) * 1000, peak };
 }
 
-async function bare(replayer: Replayer, write: Write, count: number, file: string) {
-  await replayer.prepare({ file, shape: write.shape, atOnce: CONNECTIONS, busyMs });
+type Place = { file: string; count: number };
+
+async function bare(replayer: Replayer, { shape }: Write, { file, count }: Place) {
+  await replayer.prepare({ file, shape, atOnce: CONNECTIONS });
   const usage = new Usage({ script: replayer.child.pid, database: databasePid });
   const outcome = await replayer.go();
   return { ...usage.end(), rate: (count / outcome.elapsed) * 1000, outcome };
 }
 
-type Rounds = {
-  ours: Awaited<ReturnType<typeof onServer>>;
-  theirs: Awaited<ReturnType<typeof bare>>;
-}[];
+/** The same requests and statements, by a server that does nothing else. */
+async function plain(replayer: Replayer, client: Client, write: Write, { file, count }: Place) {
+  await replayer.prepare({ file, shape: write.shape, atOnce: CONNECTIONS });
+  const pids = { plain: replayer.child.pid, database: databasePid, client: process.pid };
+  const usage = new Usage(pids);
+  const elapsed = await write.run(client, count);
+  const used = usage.end();
+  await replayer.outcome();
+  return { ...used, rate: (count / elapsed) * 1000 };
+}
 
-function note(write: Write, rounds: Rounds, idle: number): void {
+interface Rounds {
+  ours: Awaited<ReturnType<typeof onServer>>[];
+  bare: Awaited<ReturnType<typeof bare>>[];
+  plain: Awaited<ReturnType<typeof plain>>[];
+}
+
+function note(write: Write, { ours, bare, plain }: Rounds, idle: number): void {
   const { name, count } = write;
+  const rates = (rounds: readonly { rate: number }[]) => rounds.map(({ rate }) => rate);
   lines.push({
     name: `${name}, contacts`,
     unit: '1/s',
-    ours: rounds.map(({ ours }) => ours.rate),
-    theirs: rounds.map(({ theirs }) => theirs.rate),
-    // A script that is busy is there for the explanation.
-    ...(busyMs > 0 ? {} : { target: { bound: 'at least', ratio: RATIO_MIN } }),
+    ours: rates(ours),
+    theirs: rates(bare),
+    target: { bound: 'at least', ratio: RATIO_MIN },
   });
-  const mean = (of: (round: Rounds[number]) => number, digits = 2) =>
-    (rounds.reduce((sum, round) => sum + of(round), 0) / rounds.length).toFixed(digits);
+  if (write.served) {
+    const line = `${name}, contacts, and a server that only sends`;
+    lines.push({ name: line, unit: '1/s', ours: rates(ours), theirs: rates(plain) });
+  }
+  const mean = (figures: readonly number[], digits = 2) =>
+    (figures.reduce((sum, figure) => sum + figure, 0) / figures.length).toFixed(digits);
+  const busy = (rounds: readonly { cpu: Record<string, number>; elapsed: number }[]) =>
+    mean(rounds.map(({ cpu, elapsed }) => sum(cpu) / elapsed));
+  const each = (of: (outcome: Outcome) => number) =>
+    mean(
+      bare.map(({ outcome }) => of(outcome) / count),
+      1,
+    );
   costs[name] = {
-    statements: mean(({ theirs }) => theirs.outcome.statements / count, 1),
-    conditional: mean(({ theirs }) => theirs.outcome.conditional / count, 1),
-    batches: mean(({ theirs }) => theirs.outcome.batches / count, 1),
-    'server ms': mean(({ ours }) => ours.cpu.server / count),
-    'client ms': mean(({ ours }) => ours.cpu.client / count),
-    'database ms': mean(({ ours }) => ours.cpu.database / count),
-    'script ms': mean(({ theirs }) => theirs.cpu.script / count),
-    'database ms, bare': mean(({ theirs }) => theirs.cpu.database / count),
-    'cores busy': mean(({ ours: { cpu, elapsed } }) => sum(cpu) / elapsed),
-    'cores busy, bare': mean(({ theirs: { cpu, elapsed } }) => sum(cpu) / elapsed),
-    'reads that differ': mean(({ theirs }) => theirs.outcome.differing, 0),
+    statements: each(({ statements }) => statements),
+    conditional: each(({ conditional }) => conditional),
+    batches: each(({ batches }) => batches),
+    'server ms': mean(ours.map(({ cpu }) => cpu.server / count)),
+    'client ms': mean(ours.map(({ cpu }) => cpu.client / count)),
+    'database ms': mean(ours.map(({ cpu }) => cpu.database / count)),
+    'cores busy': busy(ours),
+    'script ms': mean(bare.map(({ cpu }) => cpu.script / count)),
+    'database ms, script': mean(bare.map(({ cpu }) => cpu.database / count)),
+    'cores busy, script': busy(bare),
+    'reads that differ': mean(
+      bare.map(({ outcome }) => outcome.differing),
+      0,
+    ),
+    ...(write.served && {
+      'plain server ms': mean(plain.map(({ cpu }) => cpu.plain / count)),
+      'database ms, plain': mean(plain.map(({ cpu }) => cpu.database / count)),
+      'cores busy, plain': busy(plain),
+    }),
   };
-  const above = Math.max(...rounds.map(({ ours }) => ours.peak)) - idle;
+  const above = Math.max(...ours.map(({ peak }) => peak)) - idle;
   memory[name] = { 'idle MB': Math.round(idle), 'peak above idle MB': Math.round(above) };
   if (above > MEMORY_MAX_MB) process.exitCode = 1;
 }
@@ -197,41 +181,52 @@ const sum = (cpu: Record<string, number>) => Object.values(cpu).reduce((a, b) =>
 
 async function compare(part: Part): Promise<void> {
   await record(part);
-  const replayed = `bench_${part.name}_replayed`;
-  const migrated = await run(['dist/cli/migrate.js'], { CASSANDRA_KEYSPACE: replayed });
-  if (migrated.code !== 0) throw new Error(migrated.output);
-  const replayer = await Replayer.start(replayed);
+  const script = await Replayer.start(`bench_${part.name}_script`);
+  const plainServer = await Replayer.start(`bench_${part.name}_plain`);
   const profiling =
     values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const server = await startIn(`bench_${part.name}_timed`, part, {}, profiling);
   const client = new Client(server.url, CONNECTIONS);
+  const plainClient = await plainServer.serve(CONNECTIONS);
   try {
     await client.register();
-    await replayer.prepare({ file: fileAt(part, 0), shape: 'in order', atOnce: 1, busyMs: 0 });
-    await replayer.go();
-    const all = new Map<Write, Rounds>(part.writes.map((write) => [write, []]));
+    await sleep(3000);
+    const idle = residentMb(server);
+    for (const replayer of [script, plainServer]) {
+      await replayer.prepare({ file: fileAt(part, 0), shape: 'in order', atOnce: 1 });
+      await replayer.go();
+    }
+    const all = new Map<Write, Rounds>(
+      part.writes.map((write) => [write, { ours: [], bare: [], plain: [] }]),
+    );
     let file = 1;
-    let idle = 0;
     for (let round = 0; round <= ROUNDS; round++) {
-      for (const write of part.writes) {
-        const count = countIn(write, round);
-        const kept = fileAt(part, file++);
-        const replay = () => bare(replayer, write, count, kept);
-        const before = round % 2 === 1 ? await replay() : undefined;
-        await sleep(500);
-        const ours = await onServer(server, client, write, count);
-        await sleep(500);
-        const theirs = before ?? (await replay());
-        if (round > 0) all.get(write)?.push({ ours, theirs });
+      for (const [write, rounds] of all) {
+        const place = { count: countIn(write, round), file: fileAt(part, file++) };
+        const sides = [
+          async () => rounds.ours.push(await onServer(server, client, write, place.count)),
+          async () => rounds.bare.push(await bare(script, write, place)),
+          ...(write.served
+            ? [async () => rounds.plain.push(await plain(plainServer, plainClient, write, place))]
+            : []),
+        ];
+        // Each comes first, second and last in turn.
+        const first = round % sides.length;
+        for (const side of [...sides.slice(first), ...sides.slice(0, first)]) {
+          await sleep(500);
+          await side();
+        }
       }
       if (round > 0) continue;
-      await sleep(3000);
-      idle = residentMb(server);
+      for (const rounds of all.values()) {
+        for (const warmUp of Object.values(rounds) as unknown[][]) warmUp.length = 0;
+      }
     }
     for (const [write, rounds] of all) note(write, rounds, idle);
   } finally {
     client.close();
-    await Promise.all([replayer.stop(), server.stop()]);
+    plainClient.close();
+    await Promise.all([script.stop(), plainServer.stop(), server.stop()]);
   }
 }
 
@@ -245,5 +240,4 @@ try {
 console.table(costs);
 console.table(memory);
 const title = `Writes of contacts at ${String(CONNECTIONS)} connections, and their statements without a server`;
-const parts = ['writes', values.only, busyMs > 0 ? 'busy' : undefined];
-await report(parts.filter((part) => part !== undefined).join('-'), title, lines);
+await report(values.only === undefined ? 'writes' : `writes-${values.only}`, title, lines);

@@ -1,7 +1,7 @@
 // A client of the API that costs little itself: on a machine that it shares with the server, what
 // the client takes is missing there.
 import { randomUUID } from 'node:crypto';
-import { Agent, request } from 'node:http';
+import { Pool } from 'undici';
 import type { Login } from './seeded.mts';
 
 export interface Answer<T> {
@@ -10,13 +10,11 @@ export interface Answer<T> {
 }
 
 export class Client {
-  private readonly url: URL;
-  private readonly agent: Agent;
+  private readonly pool: Pool;
   private token = '';
 
   constructor(url: string, connections = 1) {
-    this.url = new URL(url);
-    this.agent = new Agent({ keepAlive: true, maxSockets: connections });
+    this.pool = new Pool(url, { connections });
   }
 
   /** @throws Error for every answer but 2xx */
@@ -26,39 +24,20 @@ export class Client {
     body?: object | Buffer,
     headers: Record<string, string> = {},
   ): Promise<Answer<T>> {
-    const content = Buffer.isBuffer(body) ? body : Buffer.from(body ? JSON.stringify(body) : '');
-    const { status, text } = await new Promise<{ status: number; text: string }>(
-      (resolve, reject) => {
-        const sent = request(
-          {
-            host: this.url.hostname,
-            port: this.url.port,
-            agent: this.agent,
-            method,
-            path,
-            headers: {
-              ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
-              ...(body ? { 'content-type': 'application/json' } : {}),
-              'content-length': content.length,
-              ...headers,
-            },
-          },
-          (response) => {
-            const parts: Buffer[] = [];
-            response.on('data', (part: Buffer) => parts.push(part));
-            response.once('error', reject);
-            response.once('end', () => {
-              const status = response.statusCode ?? 0;
-              resolve({ status, text: Buffer.concat(parts).toString() });
-            });
-          },
-        );
-        sent.once('error', reject);
-        sent.end(content);
+    const answer = await this.pool.request({
+      method,
+      path,
+      headers: {
+        ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+        ...(body ? { 'content-type': 'application/json' } : {}),
+        ...headers,
       },
-    );
-    if (status < 200 || status > 299) {
-      throw new Error(`${method} ${path} answered ${String(status)}: ${text}`);
+      body: body === undefined || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+    });
+    const { statusCode } = answer;
+    const text = await answer.body.text();
+    if (statusCode < 200 || statusCode > 299) {
+      throw new Error(`${method} ${path} answered ${String(statusCode)}: ${text}`);
     }
     return (text === '' ? { data: null } : JSON.parse(text)) as Answer<T>;
   }
@@ -80,7 +59,7 @@ export class Client {
 
   /** Lets go of the connections. */
   close(): void {
-    this.agent.destroy();
+    void this.pool.destroy();
   }
 
   private async authenticate(how: 'register' | 'login', login: Login): Promise<void> {

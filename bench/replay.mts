@@ -1,7 +1,12 @@
 // The bare cost: sends statements that statement-recorder.cjs has kept, without the server, over a
-// client with the settings of the server's. A process of its own, told by bare.mts what to do.
+// client with the settings of the server's. Or as a plain server, which does nothing with a request but read it,
+// send the statements of the next one that was recorded, and answer. A process of its own, told by
+// replayer.mts what to do.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { deserialize } from 'node:v8';
 import type { Client, types } from 'cassandra-driver';
@@ -20,9 +25,10 @@ export interface Order {
   file: string;
   shape: Shape;
   atOnce: number;
-  /** How long the process is to be busy with each request, in ms, as a server would be. */
-  busyMs: number;
 }
+
+/** `go` sends what was prepared; `serve` does so as a server does, whose port is the answer. */
+export type Message = { prepare: Order } | 'go' | 'serve' | 'outcome';
 
 export interface Outcome {
   elapsed: number;
@@ -48,13 +54,20 @@ const { createClient } = load('./cassandra/client.js') as {
 const { cassandra: config } = loadConfig();
 const client = createClient(config, config.keyspace);
 let exchanges: Exchange[] = [];
-let order: Order | undefined;
+let atOnce = 1;
 let outcome: Outcome;
+/** Of the exchanges, the next one that is answered with. */
+let next = 0;
 
-function prepare(next: Order): void {
-  order = next;
-  const recorded = deserialize(readFileSync(next.file)) as Recorded[];
-  exchanges = exchangesOf(recorded, next.shape);
+function prepare(order: Order): void {
+  const recorded = deserialize(readFileSync(order.file)) as Recorded[];
+  exchanges = exchangesOf(recorded, order.shape);
+  atOnce = order.atOnce;
+  next = 0;
+  outcome = {
+    ...{ elapsed: 0, requests: exchanges.length, statements: 0, conditional: 0, batches: 0 },
+    ...{ applied: { recorded: 0, replayed: 0 }, differing: 0, failed: [] },
+  };
 }
 
 async function send(call: Recorded): Promise<void> {
@@ -82,36 +95,47 @@ function note(call: Recorded, result: types.ResultSet): void {
   if (call.failed !== undefined) outcome.failed.push(`when recorded: ${call.failed}`);
 }
 
-async function replay({ atOnce, busyMs }: Order): Promise<Outcome> {
-  outcome = {
-    ...{ elapsed: 0, requests: exchanges.length, statements: 0, conditional: 0, batches: 0 },
-    ...{ applied: { recorded: 0, replayed: 0 }, differing: 0, failed: [] },
-  };
+async function replay(): Promise<Outcome> {
   const began = performance.now();
-  await inParallel(exchanges.length, atOnce, async (index) => {
-    const until = performance.now() + busyMs;
-    while (performance.now() < until);
-    await exchanges[index]?.replay(send);
-  });
+  await inParallel(exchanges.length, atOnce, replayOne);
   outcome.elapsed = performance.now() - began;
-  exchanges = [];
   return outcome;
 }
 
-function fail(): never {
-  throw new Error('Nothing was prepared');
+async function replayOne(index: number): Promise<void> {
+  const exchange = exchanges[index];
+  if (!exchange) throw new Error('Nothing is left to be sent');
+  await exchange.replay(send);
 }
 
-process.on('message', (message: { prepare: Order } | 'go') => {
-  if (message === 'go') {
-    if (!order) fail();
-    void replay(order).then((result) => process.send?.(result));
-  } else {
-    prepare(message.prepare);
-    process.send?.('prepared');
-  }
+const server = createServer((request, response) => {
+  const parts: Buffer[] = [];
+  request.on('data', (part: Buffer) => parts.push(part));
+  request.once('end', () => {
+    const body = JSON.parse(Buffer.concat(parts).toString()) as object;
+    const index = next++;
+    const answer = JSON.stringify({ data: { id: String(index), ...body } });
+    void replayOne(index).then(() => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(answer);
+    });
+  });
+});
+
+async function answerTo(message: Message): Promise<unknown> {
+  if (typeof message === 'object') prepare(message.prepare);
+  if (message === 'go') return replay();
+  if (message === 'outcome') return outcome;
+  if (message !== 'serve') return 'prepared';
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+process.on('message', (message: Message) => {
+  void answerTo(message).then((answer) => process.send?.(answer));
 });
 process.once('disconnect', () => {
+  server.close();
+  server.closeAllConnections();
   void client.shutdown();
 });
 await client.connect();
