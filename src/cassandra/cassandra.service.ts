@@ -69,12 +69,10 @@ export class CassandraService implements OnApplicationShutdown {
 
   /** A statement that nobody has to wait for, and that may fail. The end of the process waits for it. */
   runInBackground(query: Query, params: Params): void {
-    const done: Promise<void> = this.run(query, params)
-      .then(
-        () => undefined,
-        () => undefined,
-      )
-      .finally(() => this.background.delete(done));
+    const forget = () => {
+      this.background.delete(done);
+    };
+    const done: Promise<void> = this.run(query, params).then(forget, forget);
     this.background.add(done);
   }
 

@@ -17,7 +17,7 @@ import { DerivedRowsRepository } from '../store/derived-rows.repository';
 import type { ListPosition } from '../store/list-order';
 import { LayoutsRepository } from '../store/layouts.repository';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
-import { WriteIntentsRepository } from '../store/write-intents.repository';
+import { newIntent, WriteIntentsRepository } from '../store/write-intents.repository';
 
 const ATTEMPTS = 12;
 const AT_ONCE = 8;
@@ -67,11 +67,10 @@ export class RecordErasure {
     return this.run(actor, key);
   }
 
-  private async note(actor: Actor, { organizationId, object, id }: RecordKey): Promise<void> {
+  private async note(actor: Actor, key: RecordKey): Promise<void> {
     const { userId, apiKeyId } = actor;
     const detail = JSON.stringify({ userId, apiKeyId });
-    const intent = { organizationId, object, recordId: id, detail };
-    await this.intents.add({ ...intent, id: timeOrderedId(), kind: 'erase' });
+    await this.intents.add({ ...newIntent(key), kind: 'erase', detail });
   }
 
   /** @throws Error where something is still there afterwards */

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { v7 as timeOrderedId } from 'uuid';
 import { AppError, contended } from '../../common/errors';
 import { isReplay, newId } from '../../common/operation';
 import type { Principal } from '../../common/principal';
@@ -25,7 +24,7 @@ import { definitionOf, type RecordDefinition, uniquesOf } from '../record-defini
 import { RecordUpdater } from '../writing/record-updater.service';
 import { RecordWriter } from '../writing/record-writer.service';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
-import { WriteIntentsRepository } from '../store/write-intents.repository';
+import { newIntent, WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** Merged records are looked up for the story of the winner: that must stay a page's work. */
 const MERGED_MAX = 50;
@@ -164,8 +163,8 @@ export class RecordMerges {
 
   /** For the sweeper: it finishes what is cut off, and looks once more for what was on its way. */
   private async note(organizationId: string, mergeId: string, detail: string): Promise<void> {
-    const intent = { organizationId, object: merges.object, recordId: mergeId };
-    await this.intents.add({ ...intent, id: timeOrderedId(), kind: 'merge', detail });
+    const key = { organizationId, object: merges.object, id: mergeId };
+    await this.intents.add({ ...newIntent(key), kind: 'merge', detail });
   }
 
   private async check(

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { v4 as randomId } from 'uuid';
 import { CassandraService } from '../../cassandra/cassandra.service';
 import { defineQuery } from '../../cassandra/define-query';
+import type { RecordKey } from './records.repository';
 
 /** Each shard is swept by one process at a time. */
 export const SHARDS = 4;
@@ -57,6 +59,11 @@ const putSweep = defineQuery(
 
 export function windowOf(time: Date): Date {
   return new Date(Math.floor(time.getTime() / WINDOW_MS) * WINDOW_MS);
+}
+
+/** Every attempt has one of its own: that of a repeat must not stand for that of the first. */
+export function newIntent({ organizationId, object, id }: RecordKey) {
+  return { id: randomId(), organizationId, object, recordId: id };
 }
 
 /** What was begun and is not known to be finished, by shard and window of time. */

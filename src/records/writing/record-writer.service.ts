@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { ConfigService } from '@nestjs/config';
-import { v4 as randomId } from 'uuid';
 import type { AppConfig } from '../../config/app-config';
 import type { Field } from '../../fields/field';
 import { FieldsService } from '../../fields/fields.service';
@@ -24,7 +23,7 @@ import { LayoutsRepository } from '../store/layouts.repository';
 import { RecordIdsRepository } from '../store/record-ids.repository';
 import { type RecordKey, RecordsRepository } from '../store/records.repository';
 import { TotalSumsRepository } from '../store/total-sums.repository';
-import { WriteIntentsRepository } from '../store/write-intents.repository';
+import { newIntent, WriteIntentsRepository } from '../store/write-intents.repository';
 
 /** What an intent of a write says, for whoever has to finish it. */
 export interface WriteDetail {
@@ -222,11 +221,6 @@ export class RecordWriter {
       new Date(deletedAt.getTime() + this.retentionMs),
     );
   }
-}
-
-/** Every attempt has one of its own: that of a repeat must not stand for that of the first. */
-function newIntent({ organizationId, object, id }: RecordKey) {
-  return { id: randomId(), organizationId, object, recordId: id };
 }
 
 function nextVersion(
