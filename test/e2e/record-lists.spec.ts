@@ -1,3 +1,4 @@
+import { altered } from '../support/altered';
 import { startApp, type TestApp } from '../support/app';
 import { expectError } from '../support/envelope';
 import { Crm, faultsOf, idsOf, type RecordBody, UNKNOWN_ID } from '../support/records';
@@ -142,7 +143,6 @@ describe('A list of records', () => {
     const { meta } = await list(query);
     const cursor = meta.next_cursor ?? '';
     expect((await list({ ...query, cursor, limit: 5 })).data).toHaveLength(4);
-    const flipped = `${cursor.slice(0, -2)}${cursor.at(-2) === 'A' ? 'B' : 'A'}${cursor.slice(-1)}`;
     const stranger = new Crm(server.url, await server.api.newAdmin());
     const refused = [
       await crm.get(`contacts?sort=-name&tag=vip&cursor=${cursor}`),
@@ -155,7 +155,7 @@ describe('A list of records', () => {
         `contacts?sort=name&tag=vip&created_from=2020-01-01T00:00:00Z&cursor=${cursor}`,
       ),
       await crm.get(`companies?sort=name&tag=vip&cursor=${cursor}`),
-      await crm.get(`contacts?sort=name&tag=vip&cursor=${flipped}`),
+      await crm.get(`contacts?sort=name&tag=vip&cursor=${altered(cursor, -2)}`),
       await crm.get(`contacts?sort=name&tag=vip&cursor=${cursor}A`),
       await crm.get('contacts?cursor=e30'),
       await stranger.get(`contacts?sort=name&tag=vip&cursor=${cursor}`),
