@@ -23,6 +23,8 @@ import { CONNECTIONS, type Part, PARTS, type Write } from './writes.mts';
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 const RATIO_MIN = 0.7;
 const MEMORY_MAX_MB = 150;
+/** Rounds in one before those that are counted: V8 and the database compile what they often run for so long. */
+const WARM_UP = 3;
 
 const { values } = parseArgs({
   options: {
@@ -50,9 +52,7 @@ const startIn = (keyspace: string, { workers }: Part, more: object, nodeArgs: st
     nodeArgs,
   );
 
-/** Rounds in one before those that are counted: V8 and the database compile what they often run for so long. */
-const WARM_UP = 3;
-
+/** Round 0 is the warm-up. */
 const countIn = ({ count }: Write, round: number) => (round > 0 ? count : count * WARM_UP);
 
 /** Where the statements of a round are kept. The first file has those of the start. */
@@ -111,8 +111,20 @@ async function bare(replayer: Replayer, { shape }: Write, { file, count }: Place
   return { ...usage.end(), rate: (count / outcome.elapsed) * 1000, outcome };
 }
 
+/** A server that only sends, and who asks it. */
+interface PlainServer {
+  replayer: Replayer;
+  client: Client;
+}
+
+async function startPlain({ name, writes }: Part): Promise<PlainServer | undefined> {
+  if (!writes.some(({ served }) => served)) return undefined;
+  const replayer = await Replayer.start(`bench_${name}_plain`);
+  return { replayer, client: await replayer.serve(CONNECTIONS) };
+}
+
 /** The same requests and statements, by a server that does nothing else. */
-async function plain(replayer: Replayer, client: Client, write: Write, { file, count }: Place) {
+async function plain({ replayer, client }: PlainServer, write: Write, { file, count }: Place) {
   await replayer.prepare({ file, shape: write.shape, atOnce: CONNECTIONS });
   const pids = { plain: replayer.child.pid, database: databasePid, client: process.pid };
   const usage = new Usage(pids);
@@ -127,6 +139,8 @@ interface Rounds {
   bare: Awaited<ReturnType<typeof bare>>[];
   plain: Awaited<ReturnType<typeof plain>>[];
 }
+
+const noRounds = (): Rounds => ({ ours: [], bare: [], plain: [] });
 
 function note(write: Write, { ours, bare, plain }: Rounds, idle: number): void {
   const { name, count } = write;
@@ -146,6 +160,8 @@ function note(write: Write, { ours, bare, plain }: Rounds, idle: number): void {
     (figures.reduce((sum, figure) => sum + figure, 0) / figures.length).toFixed(digits);
   const busy = (rounds: readonly { cpu: Record<string, number>; elapsed: number }[]) =>
     mean(rounds.map(({ cpu, elapsed }) => sum(cpu) / elapsed));
+  const ms = <Name extends string>(rounds: readonly { cpu: Record<Name, number> }[], who: Name) =>
+    mean(rounds.map(({ cpu }) => cpu[who] / count));
   const each = (of: (outcome: Outcome) => number) =>
     mean(
       bare.map(({ outcome }) => of(outcome) / count),
@@ -155,20 +171,20 @@ function note(write: Write, { ours, bare, plain }: Rounds, idle: number): void {
     statements: each(({ statements }) => statements),
     conditional: each(({ conditional }) => conditional),
     batches: each(({ batches }) => batches),
-    'server ms': mean(ours.map(({ cpu }) => cpu.server / count)),
-    'client ms': mean(ours.map(({ cpu }) => cpu.client / count)),
-    'database ms': mean(ours.map(({ cpu }) => cpu.database / count)),
+    'server ms': ms(ours, 'server'),
+    'client ms': ms(ours, 'client'),
+    'database ms': ms(ours, 'database'),
     'cores busy': busy(ours),
-    'script ms': mean(bare.map(({ cpu }) => cpu.script / count)),
-    'database ms, script': mean(bare.map(({ cpu }) => cpu.database / count)),
+    'script ms': ms(bare, 'script'),
+    'database ms, script': ms(bare, 'database'),
     'cores busy, script': busy(bare),
     'reads that differ': mean(
       bare.map(({ outcome }) => outcome.differing),
       0,
     ),
     ...(write.served && {
-      'plain server ms': mean(plain.map(({ cpu }) => cpu.plain / count)),
-      'database ms, plain': mean(plain.map(({ cpu }) => cpu.database / count)),
+      'plain server ms': ms(plain, 'plain'),
+      'database ms, plain': ms(plain, 'database'),
       'cores busy, plain': busy(plain),
     }),
   };
@@ -182,32 +198,30 @@ const sum = (cpu: Record<string, number>) => Object.values(cpu).reduce((a, b) =>
 async function compare(part: Part): Promise<void> {
   await record(part);
   const script = await Replayer.start(`bench_${part.name}_script`);
-  const plainServer = await Replayer.start(`bench_${part.name}_plain`);
+  const plainServer = await startPlain(part);
   const profiling =
     values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const server = await startIn(`bench_${part.name}_timed`, part, {}, profiling);
   const client = new Client(server.url, CONNECTIONS);
-  const plainClient = await plainServer.serve(CONNECTIONS);
   try {
     await client.register();
     await sleep(3000);
     const idle = residentMb(server);
-    for (const replayer of [script, plainServer]) {
-      await replayer.prepare({ file: fileAt(part, 0), shape: 'in order', atOnce: 1 });
-      await replayer.go();
+    for (const replayer of [script, plainServer?.replayer]) {
+      await replayer?.prepare({ file: fileAt(part, 0), shape: 'in order', atOnce: 1 });
+      await replayer?.go();
     }
-    const all = new Map<Write, Rounds>(
-      part.writes.map((write) => [write, { ours: [], bare: [], plain: [] }]),
-    );
+    const all = new Map<Write, Rounds>(part.writes.map((write) => [write, noRounds()]));
     let file = 1;
     for (let round = 0; round <= ROUNDS; round++) {
-      for (const [write, rounds] of all) {
+      for (const [write, counted] of all) {
+        const rounds = round > 0 ? counted : noRounds();
         const place = { count: countIn(write, round), file: fileAt(part, file++) };
         const sides = [
           async () => rounds.ours.push(await onServer(server, client, write, place.count)),
           async () => rounds.bare.push(await bare(script, write, place)),
-          ...(write.served
-            ? [async () => rounds.plain.push(await plain(plainServer, plainClient, write, place))]
+          ...(write.served && plainServer
+            ? [async () => rounds.plain.push(await plain(plainServer, write, place))]
             : []),
         ];
         // Each comes first, second and last in turn.
@@ -217,16 +231,12 @@ async function compare(part: Part): Promise<void> {
           await side();
         }
       }
-      if (round > 0) continue;
-      for (const rounds of all.values()) {
-        for (const warmUp of Object.values(rounds) as unknown[][]) warmUp.length = 0;
-      }
     }
     for (const [write, rounds] of all) note(write, rounds, idle);
   } finally {
     client.close();
-    plainClient.close();
-    await Promise.all([script.stop(), plainServer.stop(), server.stop()]);
+    plainServer?.client.close();
+    await Promise.all([script.stop(), plainServer?.replayer.stop(), server.stop()]);
   }
 }
 

@@ -32,7 +32,6 @@ export type Message = { prepare: Order } | 'go' | 'serve' | 'outcome';
 
 export interface Outcome {
   elapsed: number;
-  requests: number;
   statements: number;
   conditional: number;
   batches: number;
@@ -65,7 +64,7 @@ function prepare(order: Order): void {
   atOnce = order.atOnce;
   next = 0;
   outcome = {
-    ...{ elapsed: 0, requests: exchanges.length, statements: 0, conditional: 0, batches: 0 },
+    ...{ elapsed: 0, statements: 0, conditional: 0, batches: 0 },
     ...{ applied: { recorded: 0, replayed: 0 }, differing: 0, failed: [] },
   };
 }
@@ -121,13 +120,18 @@ const server = createServer((request, response) => {
   });
 });
 
-async function answerTo(message: Message): Promise<unknown> {
-  if (typeof message === 'object') prepare(message.prepare);
-  if (message === 'go') return replay();
-  if (message === 'outcome') return outcome;
-  if (message !== 'serve') return 'prepared';
+async function serve(): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return (server.address() as AddressInfo).port;
+}
+
+async function answerTo(message: Message): Promise<unknown> {
+  if (typeof message === 'object') {
+    prepare(message.prepare);
+    return 'prepared';
+  }
+  if (message === 'serve') return serve();
+  return message === 'go' ? replay() : outcome;
 }
 
 process.on('message', (message: Message) => {
